@@ -1,0 +1,116 @@
+"""The values that pass out of the screener: frozen, plain, and ready for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["low", "review", "high"]
+Role = Literal["risk", "framing", "bounded", "offer"]
+
+CAVEAT = {
+    "es": "Apoyo a la decisión: ordena textos para revisión humana; no prueba un delito ni señala a una persona.",
+    "pt": "Apoio à decisão: ordena textos para revisão humana; não prova um crime nem aponta uma pessoa.",
+    "en": "Decision support: it ranks texts for human review; it proves no crime and accuses no person.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range `[start, end)` in code points of the original text: `text[start:end]` is the evidence."""
+
+    start: int
+    end: int
+
+    def of(self, text: str) -> str:
+        """Return the evidence itself."""
+        return text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One indicator found in a posting.
+
+    `contribution` is in logits: what this indicator adds to (or, for the framing and
+    bounded roles, takes from) the score. `reason` is in the posting's language.
+    """
+
+    code: str
+    family: str
+    role: Role
+    title: str
+    reason: str
+    authority: str
+    strength: str
+    spans: tuple[Span, ...]
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One term of the logit: `kind` is "intercept", "indicator" or "words"; `name` says which."""
+
+    kind: str
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the screener says of one posting.
+
+    `probability` is calibrated for `prevalence`, the assumed share of lures among the
+    texts screened. The values of `contributions` sum to `logit` (to 1e-9).
+    `notes` holds short codes of doubts: "too-short", "other-language", "empty".
+    """
+
+    text: str
+    language: str
+    probability: float
+    level: Level
+    logit: float
+    prevalence: float
+    findings: tuple[Finding, ...]
+    contributions: tuple[Contribution, ...]
+    notes: tuple[str, ...] = ()
+    tier: str = "first"
+
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """Return the codes of the risk indicators found, strongest first."""
+        return tuple(f.code for f in self.findings if f.role == "risk")
+
+    @property
+    def caveat(self) -> str:
+        """Return what a flag does not mean, in the posting's language."""
+        return CAVEAT.get(self.language, CAVEAT["en"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; the posting's text is left out (keep it where it already is)."""
+        return {
+            "probability": self.probability,
+            "level": self.level,
+            "language": self.language,
+            "logit": self.logit,
+            "prevalence": self.prevalence,
+            "tier": self.tier,
+            "notes": list(self.notes),
+            "indicators": list(self.indicators),
+            "findings": [_finding_dict(f, self.text) for f in self.findings],
+            "contributions": [{"kind": c.kind, "name": c.name, "value": c.value} for c in self.contributions],
+            "caveat": self.caveat,
+        }
+
+
+def _finding_dict(finding: Finding, text: str) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "family": finding.family,
+        "role": finding.role,
+        "title": finding.title,
+        "reason": finding.reason,
+        "authority": finding.authority,
+        "strength": finding.strength,
+        "contribution": finding.contribution,
+        "spans": [{"start": s.start, "end": s.end, "text": s.of(text)} for s in finding.spans],
+    }
