@@ -1,0 +1,182 @@
+"""The pattern language of the phrase files, read into a small automaton over tokens.
+
+    palabra        one token            trabaj*     a prefix (three letters or more)
+    (a|b c|d*)     alternatives         x?          optional
+    .. / ..5       a gap of 0-3 / 0-5   #           any number token
+    @name          a named list         $ € ✈       a symbol token
+
+A pattern is matched inside one sentence. It compiles to a position automaton without
+loops, so matching is linear in the tokens, whatever the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from screening.errors import CatalogueError
+from screening.fold import fold_text
+
+MAX_GAP = 8  # tokens
+DEFAULT_GAP = 3  # tokens
+MAX_PATTERN = 40  # tokens the longest match may take
+MIN_PREFIX = 3  # letters
+
+ANY, NUMBER = "..", "#"
+_LEX = re.compile(r"\s*(?:(\.\.\d?)|([()|?])|(@[\w-]+)|([^\s()|?]+))")
+
+# A node is ("atom", text) | ("seq", nodes) | ("alt", nodes) | ("opt", node)
+Node = tuple[str, "str | Node | list[Node]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Automaton:
+    """A loop-free automaton: `edges[state]` lists (atom, next state); state 0 starts, `accept` ends."""
+
+    edges: tuple[tuple[tuple[str, int], ...], ...]
+    accept: frozenset[int]
+    longest: int
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Return the literal and prefix atoms."""
+        return frozenset(a for out in self.edges for a, _ in out if a not in (ANY, NUMBER))
+
+
+def parse_pattern(pattern: str, lists: Mapping[str, Node]) -> Node:
+    """Return the pattern's tree.
+
+    Raises
+    ------
+    CatalogueError
+        If the pattern breaks a rule of the language; the message holds the pattern.
+    """
+    parser = _Parser(pattern, lists)
+    node = parser.alternatives()
+    if parser.peek() is not None:
+        raise CatalogueError(f"pattern {pattern!r}: unexpected {parser.peek()!r}; close or open a group")
+    return node
+
+
+def parse_list(name: str, items: list[str], lists: Mapping[str, Node]) -> Node:
+    """Return the tree of a named list: any of its items."""
+    if not items:
+        raise CatalogueError(f"list {name!r} is empty")
+    return ("alt", [parse_pattern(item, lists) for item in items])
+
+
+class _Parser:
+    def __init__(self, pattern: str, lists: Mapping[str, Node]) -> None:
+        self.pattern, self.lists = pattern, lists
+        self.lexemes = [next(g for g in m.groups() if g is not None) for m in _LEX.finditer(pattern)]
+        self.at = 0
+
+    def peek(self) -> str | None:
+        return self.lexemes[self.at] if self.at < len(self.lexemes) else None
+
+    def fail(self, why: str) -> CatalogueError:
+        return CatalogueError(f"pattern {self.pattern!r}: {why}")
+
+    def alternatives(self) -> Node:
+        options = [self.sequence()]
+        while self.peek() == "|":
+            self.at += 1
+            options.append(self.sequence())
+        return options[0] if len(options) == 1 else ("alt", options)
+
+    def sequence(self) -> Node:
+        items: list[Node] = []
+        while (lexeme := self.peek()) is not None and lexeme not in ("|", ")"):
+            item = self.element(lexeme)
+            if self.peek() == "?":
+                self.at += 1
+                item = ("opt", item)
+            items.append(item)
+        if not items:
+            raise self.fail("an alternative is empty; use x? for what may be absent")
+        return ("seq", items)
+
+    def element(self, lexeme: str) -> Node:
+        self.at += 1
+        if lexeme == "(":
+            inner = self.alternatives()
+            if self.peek() != ")":
+                raise self.fail("a group is not closed")
+            self.at += 1
+            return inner
+        if lexeme.startswith(".."):
+            return self.gap(lexeme)
+        if lexeme.startswith("@"):
+            if lexeme[1:] not in self.lists:
+                raise self.fail(f"no list named {lexeme[1:]!r} above it; known: {sorted(self.lists)}")
+            return self.lists[lexeme[1:]]
+        return self.atom(lexeme)
+
+    def gap(self, lexeme: str) -> Node:
+        size = int(lexeme[2:]) if lexeme[2:] else DEFAULT_GAP
+        if size > MAX_GAP:
+            raise self.fail(f"a gap of {size} tokens; at most {MAX_GAP}")
+        return ("seq", [("opt", ("atom", ANY)) for _ in range(size)])
+
+    def atom(self, lexeme: str) -> Node:
+        if lexeme == NUMBER:
+            return ("atom", NUMBER)
+        prefix = lexeme.endswith("*")
+        word = fold_text(lexeme.rstrip("*")).strip()
+        if "*" in word or " " in word or not word:
+            raise self.fail(f"{lexeme!r} is not one token")
+        if prefix and len(word) < MIN_PREFIX:
+            raise self.fail(f"prefix {lexeme!r} is shorter than {MIN_PREFIX} letters")
+        if len(word) > 1 and not word.isalpha() and not word.isdigit():
+            raise self.fail(f"{lexeme!r} is more than one token; write its tokens apart")
+        return ("atom", word + "*" if prefix else word)
+
+
+def compile_pattern(node: Node, *, reverse: bool = False) -> Automaton:
+    """Return the automaton of a tree; with `reverse`, that of its mirror image."""
+    builder = _Builder(reverse)
+    ends = builder.add(node, {0})
+    edges = tuple(tuple(sorted(out)) for out in builder.edges)
+    longest = builder.depth(edges)
+    if 0 in ends or longest > MAX_PATTERN:
+        raise CatalogueError("may match nothing" if 0 in ends else f"may take {longest} tokens; at most {MAX_PATTERN}")
+    if any(atom == ANY for atom, _ in edges[0]):
+        raise CatalogueError(f"{'ends' if reverse else 'starts'} with a gap; a match must begin and end on a word")
+    return Automaton(edges, frozenset(ends), longest)
+
+
+class _Builder:
+    """Position automaton: each atom of the tree becomes a state entered by reading that atom."""
+
+    def __init__(self, reverse: bool) -> None:
+        self.edges: list[set[tuple[str, int]]] = [set()]
+        self.reverse = reverse
+
+    def add(self, node: Node, sources: set[int]) -> set[int]:
+        """Add a node that may start wherever `sources` end; return where it may end."""
+        kind, body = node
+        if kind == "atom":
+            assert isinstance(body, str)
+            self.edges.append(set())
+            state = len(self.edges) - 1
+            for source in sources:
+                self.edges[source].add((body, state))
+            return {state}
+        if kind == "opt":
+            assert isinstance(body, tuple)
+            return sources | self.add(body, sources)
+        assert isinstance(body, list)
+        if kind == "alt":
+            return set().union(*(self.add(option, sources) for option in body))
+        for part in reversed(body) if self.reverse else body:
+            sources = self.add(part, sources)
+        return sources
+
+    @staticmethod
+    def depth(edges: tuple[tuple[tuple[str, int], ...], ...]) -> int:
+        """Return the longest path in tokens; states are numbered so that edges go upward."""
+        longest = [0] * len(edges)
+        for state in range(len(edges) - 1, -1, -1):
+            longest[state] = max((1 + longest[target] for _, target in edges[state]), default=0)
+        return longest[0]
