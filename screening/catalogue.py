@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
+import json
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from typing import Any, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from screening.assessment import Role
 from screening.errors import CatalogueError
-from screening.patterns import Automaton, Node, compile_pattern, parse_list, parse_pattern
+from screening.patterns import ANY, NUMBER, Automaton, Node, compile_pattern, parse_list, parse_pattern
+
+Ints = NDArray[np.int32]
 
 LANGUAGES = ("es", "pt", "en")
 FORMAT = 1
+COMPILED, AUTOMATA = "catalogue.json", "automata.npz"
 STRENGTHS = ("strong", "medium", "weak")
 MIN_EXAMPLES = 3  # hit and miss texts per indicator and language
 _KEYS = {
@@ -35,13 +44,37 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One pattern of one indicator in one language, with its automaton and the mirrored one."""
+    """One pattern of one indicator in one language."""
 
     code: str
     language: str
     pattern: str
-    forward: Automaton
-    backward: Automaton
+
+
+@dataclass(frozen=True, slots=True)
+class Automata:
+    """All phrases as one automaton, in arrays that load without work.
+
+    Attributes
+    ----------
+    first
+        int32 of shape (states + 1,): the edges of state s are `first[s]:first[s + 1]`.
+    atom, target
+        int32 of shape (edges,): what an edge reads, and the state it leads to.
+    start
+        int32 of shape (phrases + 1,): phrase p has the states `start[p]:start[p + 1]` and starts at the first.
+    accept
+        bool of shape (states,): whether a phrase ends there.
+    longest
+        int32 of shape (phrases,): the most tokens a match takes.
+    """
+
+    first: Ints
+    atom: Ints
+    target: Ints
+    start: Ints
+    accept: NDArray[np.bool_]
+    longest: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +106,13 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All indicators in file order, their phrases, and the example texts that hold them."""
+    """All indicators in file order, their phrases, the example texts that hold them (from TOML only), and all atoms."""
 
     indicators: tuple[Indicator, ...]
     phrases: tuple[Phrase, ...]
     examples: tuple[Example, ...]
+    atoms: tuple[str, ...]
+    automata: Automata
 
     def __getitem__(self, code: str) -> Indicator:
         return self.by_code[code]
@@ -95,23 +130,62 @@ class Catalogue:
 
 @functools.cache
 def load_catalogue() -> Catalogue:
-    """Return the catalogue that ships with the package.
+    """Return the catalogue that ships with the package, from its compiled form where that is current.
 
     Raises
     ------
     CatalogueError
         If a file breaks a rule; the message names file, code and rule.
     """
+    sources = read_sources()
     data = resources.files("screening") / "data"
-    indicators = read_indicators((data / "indicators.toml").read_text("utf-8"), "indicators.toml")
-    phrases: list[Phrase] = []
-    examples: list[Example] = []
+    if (data / COMPILED).is_file() and (data / AUTOMATA).is_file():
+        stored = json.loads((data / COMPILED).read_bytes())
+        if stored["sources"] == hash_of(sources):
+            return _from_compiled(stored, (data / AUTOMATA).read_bytes())
+    return compile_catalogue(sources)
+
+
+def read_sources() -> dict[str, bytes]:
+    """Return the shipped files of the catalogue by name."""
+    data = resources.files("screening") / "data"
+    names = ["indicators.toml", *(f"phrases/{language}.toml" for language in LANGUAGES)]
+    return {name: data.joinpath(*name.split("/")).read_bytes() for name in names}
+
+
+def hash_of(sources: Mapping[str, bytes]) -> str:
+    """Return one hash of the catalogue's files."""
+    return hashlib.sha256(b"\0".join(sources.values())).hexdigest()
+
+
+def compile_catalogue(sources: Mapping[str, bytes]) -> Catalogue:
+    """Return the catalogue read and checked from its TOML files: about two seconds' work."""
+    indicators = read_indicators(sources["indicators.toml"].decode(), "indicators.toml")
+    builder = CatalogueBuilder(indicators)
     for language in LANGUAGES:
         name = f"phrases/{language}.toml"
-        found, shown = read_phrases((data / "phrases" / f"{language}.toml").read_text("utf-8"), name, language, indicators)
-        phrases += found
-        examples += shown
-    return Catalogue(indicators, tuple(phrases), tuple(examples))
+        builder.add_language(sources[name].decode(), name, language)
+    return builder.catalogue()
+
+
+def to_compiled(catalogue: Catalogue, sources: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+    """Return the two compiled files, which load without parsing; examples are left out."""
+    table = {
+        "sources": hash_of(sources),
+        "atoms": catalogue.atoms,
+        "indicators": [asdict(i) for i in catalogue.indicators],
+        "phrases": [[p.code, p.language, p.pattern] for p in catalogue.phrases],
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f.name: getattr(catalogue.automata, f.name) for f in fields(Automata)})
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode(), buffer.getvalue()
+
+
+def _from_compiled(stored: dict[str, Any], arrays: bytes) -> Catalogue:
+    with np.load(io.BytesIO(arrays), allow_pickle=False) as loaded:
+        automata = Automata(**{f.name: loaded[f.name] for f in fields(Automata)})
+    indicators = tuple(Indicator(**row) for row in stored["indicators"])
+    return Catalogue(indicators, tuple(Phrase(*p) for p in stored["phrases"]), (), tuple(stored["atoms"]), automata)
 
 
 def read_indicators(toml: str, name: str) -> tuple[Indicator, ...]:
@@ -148,26 +222,67 @@ def _indicator(row: Mapping[str, Any], name: str) -> Indicator:
     return Indicator(**{key: value for key, value in row.items() if key != "patterns"})
 
 
-def read_phrases(
-    toml: str, name: str, language: str, indicators: Iterable[Indicator]
-) -> tuple[list[Phrase], list[Example]]:
-    """Return the phrases and examples of one language file, checked against the indicators."""
-    table = _parse_toml(toml, name)
-    lists = _read_lists(table.pop("lists", {}), name)
-    codes = {i.code for i in indicators}
-    if unknown := sorted(set(table) - codes):
-        raise CatalogueError(f"{name}: no indicator has the code {', '.join(unknown)}")
-    phrases: list[Phrase] = []
-    examples: list[Example] = []
-    for code, entry in table.items():
-        if set(entry) != {"patterns", "hits", "misses"}:
-            raise CatalogueError(f"{name}: {code}: wants exactly patterns, hits and misses; has {sorted(entry)}")
-        if min(len(entry["hits"]), len(entry["misses"])) < MIN_EXAMPLES:
-            raise CatalogueError(f"{name}: {code}: wants {MIN_EXAMPLES} hits and {MIN_EXAMPLES} misses at least")
-        phrases += [_phrase(pattern, lists, f"{name}: {code}", code, language) for pattern in entry["patterns"]]
-        examples += [Example(code, language, text, hit=True) for text in entry["hits"]]
-        examples += [Example(code, language, text, hit=False) for text in entry["misses"]]
-    return phrases, examples
+class CatalogueBuilder:
+    """Gathers phrase files, checked against the indicators, and numbers their atoms."""
+
+    def __init__(self, indicators: tuple[Indicator, ...]) -> None:
+        self._indicators = indicators
+        self._codes = {i.code for i in indicators}
+        self._atoms = {ANY: 0, NUMBER: 1}
+        self._phrases: list[Phrase] = []
+        self._compiled: list[Automaton] = []
+        self._examples: list[Example] = []
+
+    def catalogue(self) -> Catalogue:
+        """Return all that was added."""
+        return Catalogue(
+            self._indicators, tuple(self._phrases), tuple(self._examples), tuple(self._atoms), self._automata()
+        )
+
+    def _automata(self) -> Automata:
+        edges: list[list[tuple[int, int]]] = []
+        start, accept, longest = [0], [], []
+        for automaton in self._compiled:
+            base = len(edges)
+            edges += [[(self._atoms[a], base + t) for a, t in out] for out in automaton.edges]
+            accept += [state in automaton.accept for state in range(len(automaton.edges))]
+            start.append(len(edges))
+            longest.append(automaton.longest)
+        flat = [edge for out in edges for edge in out]
+        first = np.cumsum([0, *map(len, edges)], dtype=np.int32)
+        atom, target = np.array(flat, np.int32).reshape(-1, 2).T.copy()
+        return Automata(first, atom, target, np.array(start, np.int32), np.array(accept, bool), np.array(longest, np.int32))
+
+    def add_language(self, toml: str, name: str, language: str) -> None:
+        """Add one language file."""
+        table = _parse_toml(toml, name)
+        lists = _read_lists(table.pop("lists", {}), name)
+        if unknown := sorted(set(table) - self._codes):
+            raise CatalogueError(f"{name}: no indicator has the code {', '.join(unknown)}")
+        for code, entry in table.items():
+            _check_entry(entry, f"{name}: {code}")
+            for pattern in entry["patterns"]:
+                self._add(pattern, lists, f"{name}: {code}", Phrase(code, language, pattern))
+            for hit, key in ((True, "hits"), (False, "misses")):
+                self._examples += [Example(code, language, text, hit) for text in entry[key]]
+
+    def _add(self, pattern: str, lists: Mapping[str, Node], place: str, phrase: Phrase) -> None:
+        try:
+            automaton = compile_pattern(parse_pattern(pattern, lists))
+        except CatalogueError as error:
+            raise CatalogueError(f"{place}: {pattern!r}: {error}") from error
+        for out in automaton.edges:
+            for atom, _ in out:
+                self._atoms.setdefault(atom, len(self._atoms))
+        self._compiled.append(automaton)
+        self._phrases.append(phrase)
+
+
+def _check_entry(entry: Mapping[str, Any], place: str) -> None:
+    if set(entry) != {"patterns", "hits", "misses"}:
+        raise CatalogueError(f"{place}: wants exactly patterns, hits and misses; has {sorted(entry)}")
+    if min(len(entry["hits"]), len(entry["misses"])) < MIN_EXAMPLES:
+        raise CatalogueError(f"{place}: wants {MIN_EXAMPLES} hits and {MIN_EXAMPLES} misses at least")
 
 
 def _read_lists(table: Mapping[str, list[str]], name: str) -> dict[str, Node]:
@@ -178,12 +293,3 @@ def _read_lists(table: Mapping[str, list[str]], name: str) -> dict[str, Node]:
         except CatalogueError as error:
             raise CatalogueError(f"{name}: lists.{key}: {error}") from error
     return lists
-
-
-def _phrase(pattern: str, lists: Mapping[str, Node], place: str, code: str, language: str) -> Phrase:
-    try:
-        node = parse_pattern(pattern, lists)
-        return Phrase(code, language, pattern, compile_pattern(node), compile_pattern(node, reverse=True))
-    except CatalogueError as error:
-        raise CatalogueError(f"{place}: {pattern!r}: {error}") from error
-

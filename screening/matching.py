@@ -1,7 +1,7 @@
 """Find every phrase of the catalogue in a token list, in time linear in the tokens.
 
 All phrases run at once as one automaton over tokens whose states are worked out when first
-met and remembered (a lazily built DFA, as in RE2). Where a phrase ends, its mirrored
+met and remembered (a lazily built DFA, as in RE2). Where a phrase ends, its own
 automaton is run backwards over at most its longest length to find where it started.
 """
 
@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from screening.catalogue import Catalogue, Phrase
-from screening.patterns import ANY, NUMBER, Automaton
+from screening.patterns import ANY, NUMBER
 from screening.tokens import BOUNDARY, Tokens
 
 NEGATION_REACH = 3  # tokens before a finding in which a negator undoes it
@@ -42,58 +44,69 @@ class Match:
 
 
 _State = frozenset[int]
+_Class = frozenset[int]  # atom numbers
 
 
 class Matcher:
-    """All phrases of a catalogue, ready to run. Safe to share between threads for reading results only."""
+    """All phrases of a catalogue, ready to run.
+
+    What it remembers only saves time: results do not depend on it. One matcher is not to
+    be used by two threads at once.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._phrases = catalogue.phrases
         self._negatable = {i.code for i in catalogue.indicators if i.negatable}
-        self._targets: list[dict[str, tuple[int, ...]]] = []
-        self._accepts: dict[int, int] = {}  # automaton state -> phrase number
-        for number, phrase in enumerate(self._phrases):
-            self._add(number, phrase.forward)
-        self._start_targets = self._merge_starts()
-        self._atoms = frozenset(self._start_targets).union(*self._targets) if self._targets else frozenset()
-        self._prefix_lengths = sorted({len(a) - 1 for a in self._atoms if a.endswith("*")})
+        self._automata = automata = catalogue.automata
+        self._phrase_of = np.repeat(np.arange(len(self._phrases)), np.diff(automata.start))
+        self._edges_of: dict[int, list[tuple[int, int]]] = {}
+        self._starts = self._merge_starts()
+        self._index_words(catalogue.atoms)
+        self._backward: dict[int, dict[int, list[tuple[int, int]]]] = {}
         self._forget()
 
-    def _add(self, number: int, automaton: Automaton) -> None:
-        base = len(self._targets)
-        for out in automaton.edges:
-            targets: dict[str, tuple[int, ...]] = {}
-            for atom, target in out:
-                targets[atom] = (*targets.get(atom, ()), base + target)
-            self._targets.append(targets)
-        self._accepts.update((base + state, number) for state in automaton.accept)
+    def _merge_starts(self) -> dict[int, list[int]]:
+        merged: dict[int, list[int]] = {}
+        for state in self._automata.start[:-1].tolist():
+            for atom, target in self._edges(state):
+                merged.setdefault(atom, []).append(target)
+        return merged
 
-    def _merge_starts(self) -> dict[str, tuple[int, ...]]:
-        merged: dict[str, list[int]] = {}
-        base = 0
-        for phrase in self._phrases:
-            for atom, targets in self._targets[base].items():
-                merged.setdefault(atom, []).extend(targets)
-            base += len(phrase.forward.edges)
-        return {atom: tuple(targets) for atom, targets in merged.items()}
+    def _edges(self, state: int) -> list[tuple[int, int]]:
+        """Return (atom, next state) for a state; taken out of the arrays once."""
+        found = self._edges_of.get(state)
+        if found is None:
+            a = self._automata
+            edges = slice(a.first[state], a.first[state + 1])
+            found = list(zip(a.atom[edges].tolist(), a.target[edges].tolist(), strict=True))
+            self._edges_of[state] = found
+        return found
+
+    def _index_words(self, atoms: Sequence[str]) -> None:
+        self._atoms_with: dict[str, list[int]] = {}
+        for number, atom in enumerate(atoms):
+            for word in () if atom in (ANY, NUMBER) else atom.split("|"):
+                self._atoms_with.setdefault(word, []).append(number)
+        self._any, self._number = atoms.index(ANY), atoms.index(NUMBER)
+        self._prefix_lengths = sorted({len(w) - 1 for w in self._atoms_with if w.endswith("*")})
 
     def _forget(self) -> None:
-        self._class_of: dict[str, tuple[str, ...]] = {}
+        self._class_of: dict[str, _Class] = {}
         self._states: dict[_State, int] = {frozenset(): 0}
         self._members: list[_State] = [frozenset()]
-        self._next: list[dict[tuple[str, ...], int]] = [{}]
+        self._next: list[dict[_Class, int]] = [{}]
         self._ending: list[tuple[int, ...]] = [()]
 
     def known(self, word: str) -> bool:
         """Return whether some phrase names this word, in full or by a prefix."""
-        return word in self._atoms or any(word[:n] + "*" in self._atoms for n in self._prefix_lengths if n <= len(word))
+        return any(name in self._atoms_with for name in self._names_of(word))
 
     def find(self, tokens: Tokens, folded: str) -> list[Match]:
         """Return the phrases found and not negated, by end; `folded` is the text of the tokens."""
         matches = []
         for number, end in self._ends(tokens.texts):
             phrase = self._phrases[number]
-            start = start_of(phrase.backward, tokens.texts, end)
+            start = self._start_of(number, tokens.texts, end)
             if not (phrase.code in self._negatable and is_negated(tokens, folded, start, phrase.language)):
                 matches.append(Match(phrase, start, end))
         return matches
@@ -109,59 +122,64 @@ class Matcher:
                 state = 0
                 continue
             klass = self._class_of.get(text) or self._classify(text)
-            state_next = self._next[state].get(klass)
-            state = self._step(state, klass) if state_next is None else state_next
+            known_state = self._next[state].get(klass)
+            state = self._step(state, klass) if known_state is None else known_state
             if self._ending[state]:
                 ends.extend((number, i + 1) for number in self._ending[state])
         return ends
 
-    def _classify(self, text: str) -> tuple[str, ...]:
+    def _names_of(self, text: str) -> list[str]:
+        """Return the words and prefixes that a token satisfies, whether or not a phrase has them."""
+        if not text[0].isalpha():
+            return [text]
+        return [text, *(text[:n] + "*" for n in self._prefix_lengths if n <= len(text))]
+
+    def _classify(self, text: str) -> _Class:
         """Return the atoms this token satisfies, ANY always among them."""
-        klass = tuple(atom for atom in atoms_of(text, self._prefix_lengths) if atom in self._atoms)
-        self._class_of[text] = klass = klass or (ANY,)
+        atoms = {self._any}.union(*(self._atoms_with.get(name, ()) for name in self._names_of(text)))
+        if text[0].isdigit():
+            atoms.add(self._number)
+        klass = self._class_of[text] = frozenset(atoms)
         return klass
 
-    def _step(self, state: int, klass: tuple[str, ...]) -> int:
-        reached: set[int] = set()
-        for atom in klass:
-            reached.update(self._start_targets.get(atom, ()))
-            for member in self._members[state]:
-                reached.update(self._targets[member].get(atom, ()))
+    def _step(self, state: int, klass: _Class) -> int:
+        reached = {target for atom in klass for target in self._starts.get(atom, ())}
+        for member in self._members[state]:
+            reached.update(target for atom, target in self._edges(member) if atom in klass)
         members = frozenset(reached)
         number = self._states.get(members)
         if number is None:
             number = self._states[members] = len(self._members)
             self._members.append(members)
             self._next.append({})
-            self._ending.append(tuple(sorted({self._accepts[m] for m in members if m in self._accepts})))
+            ending = {int(self._phrase_of[m]) for m in members if self._automata.accept[m]}
+            self._ending.append(tuple(sorted(ending)))
         self._next[state][klass] = number
         return number
 
+    def _start_of(self, number: int, texts: Sequence[str], end: int) -> int:
+        """Return the leftmost token at which phrase `number`, which ends before `end`, can start."""
+        first, last = self._automata.start[number : number + 2].tolist()
+        sources = self._backward.get(number) or self._reverse(number)
+        states = {first + i for i in np.flatnonzero(self._automata.accept[first:last]).tolist()}
+        start = end
+        for i in range(end - 1, max(-1, end - 1 - int(self._automata.longest[number])), -1):
+            if texts[i] == BOUNDARY:
+                break
+            klass = self._class_of.get(texts[i]) or self._classify(texts[i])
+            states = {source for state in states for atom, source in sources.get(state, ()) if atom in klass}
+            if first in states:
+                start = i
+        return start
 
-def atoms_of(text: str, prefix_lengths: Sequence[int]) -> list[str]:
-    """Return every atom that a token could satisfy."""
-    atoms = [text, ANY]
-    if text[0].isdigit():
-        atoms.append(NUMBER)
-    elif text[0].isalpha():
-        atoms += [text[:n] + "*" for n in prefix_lengths if n <= len(text)]
-    return atoms
-
-
-def start_of(backward: Automaton, texts: Sequence[str], end: int) -> int:
-    """Return the leftmost token at which the phrase that ends before `end` can start."""
-    states, start = {0}, end
-    lengths = range(3, 24)
-    for i in range(end - 1, max(-1, end - 1 - backward.longest), -1):
-        if texts[i] == BOUNDARY:
-            break
-        atoms = set(atoms_of(texts[i], lengths))
-        states = {target for state in states for atom, target in backward.edges[state] if atom in atoms}
-        if not states:
-            break
-        if not states.isdisjoint(backward.accept):
-            start = i
-    return start
+    def _reverse(self, number: int) -> dict[int, list[tuple[int, int]]]:
+        """Return and remember state -> (atom read on entering it, state before) for one phrase."""
+        sources: dict[int, list[tuple[int, int]]] = {}
+        for state in range(*self._automata.start[number : number + 2].tolist()):
+            for atom, target in self._edges(state):
+                sources.setdefault(target, []).append((atom, state))
+        self._backward[number] = sources
+        return sources
 
 
 def is_negated(tokens: Tokens, folded: str, start: int, language: str) -> bool:

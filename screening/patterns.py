@@ -12,7 +12,7 @@ loops, so matching is linear in the tokens, whatever the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from screening.errors import CatalogueError
@@ -30,18 +30,20 @@ _LEX = re.compile(r"\s*(?:(\.\.\d?)|([()|?])|(@[\w-]+)|([^\s()|?]+))")
 Node = tuple[str, "str | Node | list[Node]"]
 
 
+Edges = list[list[tuple[str, int]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """A loop-free automaton: `edges[state]` lists (atom, next state); state 0 starts, `accept` ends."""
+    """A loop-free automaton: `edges[state]` lists (atom, next state); state 0 starts, `accept` ends.
 
-    edges: tuple[tuple[tuple[str, int], ...], ...]
-    accept: frozenset[int]
+    An atom is `..`, `#`, or its words and prefixes joined by `|`: single tokens that are
+    alternatives of one another are one atom, which keeps long lists cheap.
+    """
+
+    edges: Edges
+    accept: list[int]
     longest: int
-
-    @property
-    def words(self) -> frozenset[str]:
-        """Return the literal and prefix atoms."""
-        return frozenset(a for out in self.edges for a, _ in out if a not in (ANY, NUMBER))
 
 
 def parse_pattern(pattern: str, lists: Mapping[str, Node]) -> Node:
@@ -133,50 +135,85 @@ class _Parser:
         return ("atom", word + "*" if prefix else word)
 
 
-def compile_pattern(node: Node, *, reverse: bool = False) -> Automaton:
-    """Return the automaton of a tree; with `reverse`, that of its mirror image."""
-    builder = _Builder(reverse)
+def compile_pattern(node: Node) -> Automaton:
+    """Return the automaton of a tree.
+
+    Raises
+    ------
+    CatalogueError
+        If the pattern may match nothing, may take too many tokens, or starts or ends with a gap.
+    """
+    builder = _Builder()
     ends = builder.add(node, {0})
-    edges = tuple(tuple(sorted(out)) for out in builder.edges)
-    longest = builder.depth(edges)
+    longest = builder.longest()
     if 0 in ends or longest > MAX_PATTERN:
         raise CatalogueError("may match nothing" if 0 in ends else f"may take {longest} tokens; at most {MAX_PATTERN}")
-    if any(atom == ANY for atom, _ in edges[0]):
-        raise CatalogueError(f"{'ends' if reverse else 'starts'} with a gap; a match must begin and end on a word")
-    return Automaton(edges, frozenset(ends), longest)
+    entered = {(atom, target) for out in builder.edges for atom, target in out}
+    if any(atom == ANY for atom, _ in builder.edges[0]) or any((ANY, end) in entered for end in ends):
+        raise CatalogueError("starts or ends with a gap; a match must begin and end on a word")
+    return Automaton(builder.edges, sorted(ends), longest)
 
 
 class _Builder:
     """Position automaton: each atom of the tree becomes a state entered by reading that atom."""
 
-    def __init__(self, reverse: bool) -> None:
-        self.edges: list[set[tuple[str, int]]] = [set()]
-        self.reverse = reverse
+    def __init__(self) -> None:
+        self.edges: Edges = [[]]
 
     def add(self, node: Node, sources: set[int]) -> set[int]:
         """Add a node that may start wherever `sources` end; return where it may end."""
         kind, body = node
         if kind == "atom":
             assert isinstance(body, str)
-            self.edges.append(set())
-            state = len(self.edges) - 1
-            for source in sources:
-                self.edges[source].add((body, state))
-            return {state}
+            return self.read(body, sources)
         if kind == "opt":
             assert isinstance(body, tuple)
             return sources | self.add(body, sources)
         assert isinstance(body, list)
         if kind == "alt":
-            return set().union(*(self.add(option, sources) for option in body))
-        for part in reversed(body) if self.reverse else body:
+            return self.alternatives(node, sources)
+        for part in body:
             sources = self.add(part, sources)
         return sources
 
-    @staticmethod
-    def depth(edges: tuple[tuple[tuple[str, int], ...], ...]) -> int:
-        """Return the longest path in tokens; states are numbered so that edges go upward."""
-        longest = [0] * len(edges)
-        for state in range(len(edges) - 1, -1, -1):
-            longest[state] = max((1 + longest[target] for _, target in edges[state]), default=0)
+    def read(self, atom: str, sources: set[int]) -> set[int]:
+        self.edges.append([])
+        state = len(self.edges) - 1
+        for source in sorted(sources):
+            self.edges[source].append((atom, state))
+        return {state}
+
+    def alternatives(self, node: Node, sources: set[int]) -> set[int]:
+        """Single tokens become one atom; the rest are added one by one."""
+        options = list(_options(node))
+        singles = sorted({word for option in options if (word := _single(option))})
+        ends = self.read("|".join(singles), sources) if singles else set()
+        for option in options:
+            if not _single(option):
+                ends = ends | self.add(option, sources)
+        return ends
+
+    def longest(self) -> int:
+        """Return the longest path in tokens; edges always lead to a later state."""
+        longest = [0] * len(self.edges)
+        for state in range(len(self.edges) - 1, -1, -1):
+            longest[state] = max((1 + longest[target] for _, target in self.edges[state]), default=0)
         return longest[0]
+
+
+def _options(node: Node) -> Iterator[Node]:
+    """Yield the alternatives of a node, those of nested groups included."""
+    kind, body = node
+    if kind == "alt" and isinstance(body, list):
+        for option in body:
+            yield from _options(option)
+    elif kind == "seq" and isinstance(body, list) and len(body) == 1:
+        yield from _options(body[0])
+    else:
+        yield node
+
+
+def _single(node: Node) -> str:
+    """Return the word or prefix of a node that is just one; empty for any other."""
+    kind, body = node
+    return body if kind == "atom" and isinstance(body, str) and body not in (ANY, NUMBER) else ""

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import screening
-from screening.catalogue import Catalogue, Example, read_indicators, read_phrases
+from screening.catalogue import Catalogue, CatalogueBuilder, Example, read_indicators
 from screening.errors import CatalogueError
 from screening.fold import fold_text
 from screening.matching import Match, Matcher
@@ -44,8 +44,9 @@ def read_one(language: str) -> Catalogue:
     """Return the catalogue with one language's phrases."""
     indicators = read_indicators((DATA / "indicators.toml").read_text("utf-8"), "indicators.toml")
     path = DATA / "phrases" / f"{language}.toml"
-    phrases, examples = read_phrases(path.read_text("utf-8"), path.name, language, indicators)
-    return Catalogue(indicators, tuple(phrases), tuple(examples))
+    builder = CatalogueBuilder(indicators)
+    builder.add_language(path.read_text("utf-8"), path.name, language)
+    return builder.catalogue()
 
 
 def judge(example: Example, matcher: Matcher) -> str:
