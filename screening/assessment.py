@@ -85,6 +85,18 @@ class Assessment:
         """Return what a flag does not mean, in the posting's language."""
         return CAVEAT.get(self.language, CAVEAT["en"])
 
+    def to_html(self) -> str:
+        """Return an escaped HTML fragment: the text with its evidence marked, and the reasons."""
+        from screening.report import to_html  # here, as `report` stands above this layer and imports it
+
+        return to_html(self)
+
+    def statement_of_reasons(self) -> str:
+        """Return, as plain text in the posting's language, what was found, quoted, why, and on whose authority."""
+        from screening.report import statement_of_reasons  # here, as `report` stands above this layer and imports it
+
+        return statement_of_reasons(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; the posting's text is left out (keep it where it already is)."""
         return {

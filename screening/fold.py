@@ -149,7 +149,7 @@ def _latin_folds() -> _ByteFold:
 
 
 def _fold_latin(latin: bytes) -> str:
-    """Fold Latin-1 bytes: most Spanish and Portuguese text, some twenty times as fast as `str.translate`."""
+    """Fold Latin-1 bytes: most Spanish and Portuguese text, over ten times as fast as `str.translate`."""
     single, dropped, expanding = _latin_folds()
     for byte, folded in expanding:
         latin = latin.replace(byte, folded)
@@ -163,11 +163,11 @@ def _offsets(text: str, folded_length: int) -> Sequence[int] | range:
     if not uneven:
         return range(folded_length)
     offsets, after = array("i"), 0
-    for match in re.finditer(f"[{re.escape(''.join(uneven))}]", text):
-        at = match.start()
-        offsets.extend(range(after, at))
-        offsets.extend([at] * len(folds[ord(match[0])]))
-        after = at + 1
+    for run in re.finditer(f"[{re.escape(''.join(uneven))}]+", text):
+        start, end = run.span()
+        offsets.extend(range(after, start))
+        offsets.extend([at for at in range(start, end) for _ in folds[ord(text[at])]])
+        after = end
     offsets.extend(range(after, len(text)))
     return offsets
 

@@ -57,20 +57,56 @@ class Matcher:
     def __init__(self, catalogue: Catalogue) -> None:
         self._phrases = catalogue.phrases
         self._negatable = {i.code for i in catalogue.indicators if i.negatable}
+        languages = sorted({p.language for p in catalogue.phrases})
+        # One lane a language: their states would multiply in one automaton, and add up in three.
+        self._lanes = [_Lane(catalogue, language) for language in languages]
+
+    def known(self, word: str) -> bool:
+        """Return whether some phrase names this word, in full or by a prefix."""
+        return any(lane.known(word) for lane in self._lanes)
+
+    def find(self, tokens: Tokens, folded: str) -> list[Match]:
+        """Return the phrases found and not negated, by language and end; `folded` is the text of the tokens."""
+        matches = []
+        for lane in self._lanes:
+            for number, end in lane.ends(tokens.texts):
+                phrase = self._phrases[number]
+                start = lane.start_of(number, tokens.texts, end)
+                if not (phrase.code in self._negatable and is_negated(tokens, folded, start, phrase.language)):
+                    matches.append(Match(phrase, start, end))
+        return matches
+
+
+class _Lane:
+    """The phrases of one language as a lazily built deterministic automaton."""
+
+    def __init__(self, catalogue: Catalogue, language: str) -> None:
         self._automata = automata = catalogue.automata
-        self._phrase_of = np.repeat(np.arange(len(self._phrases)), np.diff(automata.start))
+        self._phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(automata.start))
         self._edges_of: dict[int, list[tuple[int, int]]] = {}
-        self._starts = self._merge_starts()
-        self._index_words(catalogue.atoms)
         self._backward: dict[int, dict[int, list[tuple[int, int]]]] = {}
+        own = [i for i, phrase in enumerate(catalogue.phrases) if phrase.language == language]
+        self._starts = self._merge_starts(automata.start[own].tolist())
+        self._index_words(catalogue.atoms, own)
         self._forget()
 
-    def _merge_starts(self) -> dict[int, list[int]]:
+    def _merge_starts(self, starts: list[int]) -> dict[int, list[int]]:
         merged: dict[int, list[int]] = {}
-        for state in self._automata.start[:-1].tolist():
+        for state in starts:
             for atom, target in self._edges(state):
                 merged.setdefault(atom, []).append(target)
         return merged
+
+    def _index_words(self, atoms: Sequence[str], own: list[int]) -> None:
+        a = self._automata
+        states = np.isin(self._phrase_of, own)
+        used = np.unique(a.atom[np.repeat(states, np.diff(a.first))])
+        self._atoms_with: dict[str, list[int]] = {}
+        for number in used.tolist():
+            for word in () if atoms[number] in (ANY, NUMBER) else atoms[number].split("|"):
+                self._atoms_with.setdefault(word, []).append(number)
+        self._any, self._number = atoms.index(ANY), atoms.index(NUMBER)
+        self._prefix_lengths = sorted({len(w) - 1 for w in self._atoms_with if w.endswith("*")})
 
     def _edges(self, state: int) -> list[tuple[int, int]]:
         """Return (atom, next state) for a state; taken out of the arrays once."""
@@ -82,36 +118,21 @@ class Matcher:
             self._edges_of[state] = found
         return found
 
-    def _index_words(self, atoms: Sequence[str]) -> None:
-        self._atoms_with: dict[str, list[int]] = {}
-        for number, atom in enumerate(atoms):
-            for word in () if atom in (ANY, NUMBER) else atom.split("|"):
-                self._atoms_with.setdefault(word, []).append(number)
-        self._any, self._number = atoms.index(ANY), atoms.index(NUMBER)
-        self._prefix_lengths = sorted({len(w) - 1 for w in self._atoms_with if w.endswith("*")})
-
     def _forget(self) -> None:
-        self._class_of: dict[str, _Class] = {}
+        self._class_of: dict[str, int] = {}
+        self._classes: dict[_Class, int] = {}
+        self._class_atoms: list[_Class] = []
+        self._class_starts: list[list[int]] = []
         self._states: dict[_State, int] = {frozenset(): 0}
         self._members: list[_State] = [frozenset()]
-        self._next: list[dict[_Class, int]] = [{}]
+        self._next: list[dict[int, int]] = [{}]
         self._ending: list[tuple[int, ...]] = [()]
 
     def known(self, word: str) -> bool:
         """Return whether some phrase names this word, in full or by a prefix."""
         return any(name in self._atoms_with for name in self._names_of(word))
 
-    def find(self, tokens: Tokens, folded: str) -> list[Match]:
-        """Return the phrases found and not negated, by end; `folded` is the text of the tokens."""
-        matches = []
-        for number, end in self._ends(tokens.texts):
-            phrase = self._phrases[number]
-            start = self._start_of(number, tokens.texts, end)
-            if not (phrase.code in self._negatable and is_negated(tokens, folded, start, phrase.language)):
-                matches.append(Match(phrase, start, end))
-        return matches
-
-    def _ends(self, texts: Sequence[str]) -> list[tuple[int, int]]:
+    def ends(self, texts: Sequence[str]) -> list[tuple[int, int]]:
         """Return (phrase number, token after its last) for every phrase that ends somewhere."""
         if len(self._states) > MAX_STATES or len(self._class_of) > MAX_CLASSES:
             self._forget()
@@ -121,9 +142,11 @@ class Matcher:
             if text == BOUNDARY:
                 state = 0
                 continue
-            klass = self._class_of.get(text) or self._classify(text)
-            known_state = self._next[state].get(klass)
-            state = self._step(state, klass) if known_state is None else known_state
+            klass = self._class_of.get(text)
+            if klass is None:
+                klass = self._classify(text)
+            following = self._next[state].get(klass)
+            state = self._step(state, klass) if following is None else following
             if self._ending[state]:
                 ends.extend((number, i + 1) for number in self._ending[state])
         return ends
@@ -134,30 +157,33 @@ class Matcher:
             return [text]
         return [text, *(text[:n] + "*" for n in self._prefix_lengths if n <= len(text))]
 
-    def _classify(self, text: str) -> _Class:
-        """Return the atoms this token satisfies, ANY always among them."""
+    def _classify(self, text: str) -> int:
+        """Return and remember the number of the set of atoms that this token satisfies, ANY among them."""
         atoms = {self._any}.union(*(self._atoms_with.get(name, ()) for name in self._names_of(text)))
         if text[0].isdigit():
             atoms.add(self._number)
-        klass = self._class_of[text] = frozenset(atoms)
+        klass = self._classes.setdefault(frozenset(atoms), len(self._class_atoms))
+        if klass == len(self._class_atoms):
+            self._class_atoms.append(frozenset(atoms))
+            self._class_starts.append([target for atom in atoms for target in self._starts.get(atom, ())])
+        self._class_of[text] = klass
         return klass
 
-    def _step(self, state: int, klass: _Class) -> int:
-        reached = {target for atom in klass for target in self._starts.get(atom, ())}
+    def _step(self, state: int, klass: int) -> int:
+        atoms = self._class_atoms[klass]
+        reached = set(self._class_starts[klass])
         for member in self._members[state]:
-            reached.update(target for atom, target in self._edges(member) if atom in klass)
+            reached.update(target for atom, target in self._edges(member) if atom in atoms)
         members = frozenset(reached)
-        number = self._states.get(members)
-        if number is None:
-            number = self._states[members] = len(self._members)
+        number = self._states.setdefault(members, len(self._members))
+        if number == len(self._members):
             self._members.append(members)
             self._next.append({})
-            ending = {int(self._phrase_of[m]) for m in members if self._automata.accept[m]}
-            self._ending.append(tuple(sorted(ending)))
+            self._ending.append(tuple(sorted({int(self._phrase_of[m]) for m in members if self._automata.accept[m]})))
         self._next[state][klass] = number
         return number
 
-    def _start_of(self, number: int, texts: Sequence[str], end: int) -> int:
+    def start_of(self, number: int, texts: Sequence[str], end: int) -> int:
         """Return the leftmost token at which phrase `number`, which ends before `end`, can start."""
         first, last = self._automata.start[number : number + 2].tolist()
         sources = self._backward.get(number) or self._reverse(number)
@@ -166,8 +192,8 @@ class Matcher:
         for i in range(end - 1, max(-1, end - 1 - int(self._automata.longest[number])), -1):
             if texts[i] == BOUNDARY:
                 break
-            klass = self._class_of.get(texts[i]) or self._classify(texts[i])
-            states = {source for state in states for atom, source in sources.get(state, ()) if atom in klass}
+            atoms = self._class_atoms[self._classify(texts[i])]
+            states = {source for state in states for atom, source in sources.get(state, ()) if atom in atoms}
             if first in states:
                 start = i
         return start

@@ -26,7 +26,8 @@ _LEET = (
     str.maketrans("0134578@$", "oleastbas"),
 )
 _INCLUSIVE = (str.maketrans("@", "a"), str.maketrans("@", "o"))  # chic@s: common and honest in Spanish
-_JOINERS = frozenset("._-*/|'~,")
+_LETTER_JOINERS = frozenset(" ._-*/|~,")  # between single letters
+_PIECE_JOINERS = frozenset("._*|~")  # between longer pieces: not the hyphen or apostrophe of "e-mail", "we'll"
 
 Known = Callable[[str], bool]
 
@@ -139,10 +140,11 @@ def _run_end(tokens: list[_Raw], i: int, folded: str) -> int:
     if not tokens[i][0].isalpha() or j == len(tokens):
         return j
     gap = folded[tokens[i][2] : tokens[j][1]]
-    if len(gap) != 1 or not (gap in _JOINERS or (gap == " " and _single(tokens[i]) and _single(tokens[j]))):
+    singles = _single(tokens[i]) and _single(tokens[j])
+    if gap not in (_LETTER_JOINERS if singles else _PIECE_JOINERS):
         return j
     while j < len(tokens) and folded[tokens[j - 1][2] : tokens[j][1]] == gap and tokens[j][0].isalpha():
-        if gap == " " and not _single(tokens[j]):
+        if singles and not _single(tokens[j]):
             break
         j += 1
     return j

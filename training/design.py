@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,11 @@ from scipy import sparse
 from screening.catalogue import Catalogue
 from screening.features import COMBINATION, GRAM_BUCKETS, Features, Featuriser, grams_of, key_of
 from screening.model import Model
+from training.vectors import WordVectors
 
 MIN_WORD_TEXTS = 2  # texts in which a word must stand to get a weight of its own
 MIN_PAIR_TEXTS = 3
 Floats = NDArray[np.float64]
-Vectors = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Blocks:
     words: float = 1.0
     pairs: float = 1.0
     grams: float = 0.35
-    vectors: float = 1.0
+    vectors: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def vocabulary_of(features: Sequence[Features], catalogue: Catalogue) -> Vocabul
 class Design:
     """Builds matrices with columns [indicators | words | pairs | n-grams | word-vector dimensions]."""
 
-    def __init__(self, vocabulary: Vocabulary, blocks: Blocks, vectors: Vectors | None = None) -> None:
+    def __init__(self, vocabulary: Vocabulary, blocks: Blocks, vectors: WordVectors | None = None) -> None:
         self.vocabulary, self.blocks, self.vectors = vocabulary, blocks, vectors
         self._code_at = {c: i for i, c in enumerate(vocabulary.codes)}
         self._word_at = {w: i for i, w in enumerate(vocabulary.words)}
@@ -112,7 +112,7 @@ class Design:
             self._grams[word] = list(grams_of(word))
         return self._grams[word]
 
-    def _vector_rows(self, features: Sequence[Features], vectors: Vectors) -> sparse.csr_matrix:
+    def _vector_rows(self, features: Sequence[Features], vectors: WordVectors) -> sparse.csr_matrix:
         words = sorted({w for f in features for w in f.words})
         at = {w: i for i, w in enumerate(words)}
         table = sparse.csr_matrix(vectors(words))
@@ -125,16 +125,16 @@ class Design:
         sizes = [len(self.vocabulary.codes), len(self.vocabulary.words), len(self.vocabulary.pairs), GRAM_BUCKETS]
         return np.cumsum(sizes).tolist()
 
-    def fold(self, weights: Floats, intercept: float, lexicon: Sequence[str], manifest: dict[str, object]) -> Model:
+    def fold(self, weights: Floats, intercept: float, manifest: dict[str, object]) -> Model:
         """Return the serving model: every word's weight is its own plus those of its n-grams and its vector.
 
-        `lexicon` names words beyond the vocabulary that get a folded weight as well.
+        Words that have a vector and were in no training text get a folded weight as well.
         """
         codes, words, pairs, grams = np.split(weights, self.edges)[:4]
         taught = np.split(weights, self.edges)[4]
         own = dict(zip(self.vocabulary.words, words * self.blocks.words, strict=True))
         gram_weights = grams * self.blocks.grams
-        terms = sorted({*own, *lexicon})
+        terms = sorted({*own, *(self.vectors.words if self.vectors else ())})
         totals = np.array([own.get(t, 0.0) + gram_weights[self._grams_of(t)].sum() for t in terms])
         if self.vectors is not None:
             totals += self.vectors(terms) @ taught * self.blocks.vectors

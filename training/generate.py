@@ -13,12 +13,14 @@ import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 
 from training.corpus import COLUMNS
 
 ROLES = {"lure": 1, "honest": 0, "framed": 0}
+PLAIN = {"plain": 0}  # everyday texts without a lure to be matched with
 COPIES = 4  # fillings of one triple
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -29,7 +31,7 @@ class PairError(ValueError):
 
 
 def generated(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
-    """Return the generated texts with the corpus' columns: three rows for each copy of each triple."""
+    """Return the generated texts with the corpus' columns: three rows for each copy of each triple, one of each plain text."""
     rows = []
     for path in sorted((resources.files("training") / "data" / "pairs").iterdir(), key=lambda p: p.name):
         if path.name.endswith(".toml"):
@@ -37,18 +39,17 @@ def generated(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates("text", ignore_index=True)
 
 
-def _file_rows(name: str, table: Mapping[str, object], copies: int, seed: int) -> Iterator[dict[str, object]]:
+def _file_rows(name: str, table: Mapping[str, Any], copies: int, seed: int) -> Iterator[dict[str, object]]:
     slots = table.get("slots", {})
-    triples = table.get("triple", [])
-    assert isinstance(slots, dict) and isinstance(triples, list)
-    for number, triple in enumerate(triples):
-        _check(name, number, triple, slots)
-        needed = copies if any(_SLOT.search(triple[role]) for role in ROLES) else min(copies, 2)
+    entries = [*table.get("triple", []), *map(_as_entry, table.get("plain", []))]
+    for number, triple in enumerate(entries):
+        roles = _check(name, number, triple, slots)
+        needed = copies if any(_SLOT.search(triple[role]) for role in roles) else min(copies, 2)
         for copy in range(needed):
             rng = random.Random(f"{seed}:{name}:{number}:{copy}")
             fill = {slot: rng.choice(values) for slot, values in slots.items()}
             noise = draw_noise(rng) if copy else str
-            for role, label in ROLES.items():
+            for role, label in roles.items():
                 yield {
                     "id": f"generated:{name}:{number}:{copy}:{role}",
                     "text": noise(_SLOT.sub(lambda m: fill[m.group(1)], triple[role])),
@@ -62,12 +63,19 @@ def _file_rows(name: str, table: Mapping[str, object], copies: int, seed: int) -
                 }
 
 
-def _check(name: str, number: int, triple: Mapping[str, str], slots: Mapping[str, list[str]]) -> None:
-    if set(triple) != {"type", "form", *ROLES}:
-        raise PairError(f"{name}: triple {number}: wants type, form, lure, honest, framed; has {sorted(triple)}")
-    for role in ROLES:
-        if unknown := sorted({s for s in _SLOT.findall(triple[role]) if s not in slots}):
-            raise PairError(f"{name}: triple {number}: {role} uses slots that are not there: {unknown}")
+def _as_entry(plain: Mapping[str, str]) -> dict[str, str]:
+    return {"type": plain.get("kind", ""), "form": "plain", "plain": plain.get("text", "")}
+
+
+def _check(name: str, number: int, entry: Mapping[str, str], slots: Mapping[str, list[str]]) -> dict[str, int]:
+    """Return the roles of an entry and their labels."""
+    roles = PLAIN if entry.get("form") == "plain" else ROLES
+    if set(entry) != {"type", "form", *roles} or not all(entry.values()):
+        raise PairError(f"{name}: entry {number}: wants type, form, {', '.join(roles)}; has {sorted(entry)}")
+    for role in roles:
+        if unknown := sorted({s for s in _SLOT.findall(entry[role]) if s not in slots}):
+            raise PairError(f"{name}: entry {number}: {role} uses slots that are not there: {unknown}")
+    return roles
 
 
 def draw_noise(rng: random.Random) -> Callable[[str], str]:

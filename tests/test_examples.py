@@ -1,0 +1,80 @@
+"""The examples are whole programs on public names, and they run."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import fake_screener
+
+import screening
+from screening import Screener
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PROGRAMS = sorted(EXAMPLES.glob("*.py"))
+
+
+@pytest.fixture(autouse=True)
+def _model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the bundled model where there is one."""
+    if not (Path(screening.__file__).parent / "data" / "model").is_dir():
+        screener = fake_screener()
+        monkeypatch.setattr(Screener, "load", classmethod(lambda cls, folder=None: screener))
+
+
+def postings() -> list[dict[str, str]]:
+    with (EXAMPLES / "postings.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
+    monkeypatch.setattr(sys, "argv", [name, *args])
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def test_one_text_is_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run("screen_one_text.py", monkeypatch)
+    shown = capsys.readouterr().out
+    assert "language pt" in shown
+    assert "'Não conte para ninguém'" in shown
+    assert shown.endswith("não prova um crime nem aponta uma pessoa.\n")
+
+
+def test_frame_is_ranked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run("screen_frame.py", monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 10
+    assert " lure " in lines[2]
+
+
+def test_queue_holds_reasons_for_each_entry(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in postings())))
+    run("review_queue.py", monkeypatch)
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"pt-01", "pt-02"} <= {entry["id"] for entry in entries}
+    assert all(entry["level"] != "low" and len(entry["statement"]) > 200 for entry in entries)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_examples_use_public_names_only(program: Path) -> None:
+    for node in ast.walk(ast.parse(program.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("screening"):
+            assert node.module == "screening"
+            assert {alias.name for alias in node.names} <= set(screening.__all__)
+        if isinstance(node, ast.Attribute):
+            assert not node.attr.startswith("_")
+
+
+def test_postings_cover_what_is_screened() -> None:
+    rows = postings()
+    assert {row["kind"] for row in rows} >= {"lure", "honest", "warning", "news"}
+    assert {row["id"][:2] for row in rows} == {"es", "pt", "en"}
+    assert [row["id"] for row in rows if not row["text"]] == ["en-06"]

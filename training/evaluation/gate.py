@@ -1,0 +1,110 @@
+"""Run the evaluation, compare it with pinned floors, and refuse to lower them unasked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from screening.catalogue import load_catalogue
+from training.build import out_of_fold, prepare
+from training.corpus import corpus_hash
+from training.evaluation.quality import as_text, quality, shortcut_rows
+from training.export import RECIPE, taught_words, training_table
+from training.split import grouped_folds, random_folds
+
+FLOORS = Path(__file__).with_name("floors.json")
+SLACK = 0.02  # a floor stands this far below the result that set it: less is noise of the fit
+NO_DATA = "evaluate needs real texts: name their folder with --data or $SCREENING_DATA. Nothing is measured without."
+
+
+class FloorError(ValueError):
+    """Raised when floors would be lowered without the flag that allows it."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate; return 1 where a floor is not reached under --check, 2 where there is no data."""
+    table, real = training_table(args.data)
+    if not real.any():
+        print(NO_DATA, file=sys.stderr)
+        return 2
+    results = measure(args, table, real)
+    print(as_text(results["grouped"]))
+    print(f"\nrandom split (copies on both sides; not a result): {summary(results['random'])}")
+    print("shortcuts alone, ROC AUC (0.5 is chance): " + json.dumps(results["shortcuts"]))
+    if args.output:
+        args.output.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    if args.renew_floors:
+        renew(FLOORS, results, allow_lower=args.lower_floors)
+    return _report(failures(json.loads(FLOORS.read_text("utf-8")), results)) if args.check else 0
+
+
+def measure(args: argparse.Namespace, table: Any, real: Any) -> dict[str, Any]:
+    """Return results on folds by source, and on random ones beside them."""
+    catalogue = load_catalogue()
+    prepared = prepare(table, catalogue, RECIPE, taught_words(table, args.cache) if args.encoder else None)
+    results: dict[str, Any] = {"corpus_hash": corpus_hash(table[real])}
+    folds = grouped_folds(table[real])
+    for name, split in (("grouped", folds), ("random", random_folds(table[real]))):
+        everywhere = np.full(len(table), -1)
+        everywhere[real] = split
+        results[name] = quality(table[real], out_of_fold(prepared, everywhere, catalogue, RECIPE)[real])
+    plain = real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
+    results["shortcuts"] = shortcut_rows(table[plain], folds[plain[real]], table[~real])
+    return results
+
+
+def summary(measures: dict[str, Any]) -> str:
+    """Return the headline figures in one line."""
+    row = measures["all"]
+    return ", ".join(f"{k.replace('_', ' ')} {v['value']:.2f}" for k, v in row.items() if k.startswith("recall"))
+
+
+def floors_of(results: dict[str, Any]) -> dict[str, Any]:
+    """Return floors a little below some results."""
+    floors = {
+        f"{language}.{key}": round(row[key]["value"] - SLACK, 3)
+        for language, row in (*results["grouped"]["languages"].items(), ("all", results["grouped"]["all"]))
+        for key in row
+        if key.startswith("recall")
+    }
+    return {"corpus_hash": results["corpus_hash"], "floors": floors}
+
+
+def renew(path: Path, results: dict[str, Any], *, allow_lower: bool) -> None:
+    """Pin new floors.
+
+    Raises
+    ------
+    FloorError
+        If one would fall on the same corpus and `allow_lower` is not set.
+    """
+    new = floors_of(results)
+    if path.exists() and not allow_lower:
+        old = json.loads(path.read_text("utf-8"))
+        fallen = sorted(k for k, v in old["floors"].items() if new["floors"].get(k, 0) < v)
+        if fallen and old["corpus_hash"] == new["corpus_hash"]:
+            raise FloorError(f"these floors would fall: {', '.join(fallen)}; say --lower-floors if that is meant")
+    path.write_text(json.dumps(new, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def failures(pinned: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    """Return what falls short of the pinned floors; another corpus than theirs is a failure of its own."""
+    if pinned["corpus_hash"] != results["corpus_hash"]:
+        return [f"floors are for corpus {pinned['corpus_hash']}, this is {results['corpus_hash']}; renew the floors"]
+    measured = floors_of(results)["floors"]
+    return [
+        f"{key}: {measured[key] + SLACK:.3f} is below the floor {floor:.3f}"
+        for key, floor in pinned["floors"].items()
+        if measured[key] + SLACK < floor
+    ]
+
+
+def _report(failed: list[str]) -> int:
+    for line in failed:
+        print(line, file=sys.stderr)
+    return 1 if failed else 0

