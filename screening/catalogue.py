@@ -251,7 +251,9 @@ class CatalogueBuilder:
         flat = [edge for out in edges for edge in out]
         first = np.cumsum([0, *map(len, edges)], dtype=np.int32)
         atom, target = np.array(flat, np.int32).reshape(-1, 2).T.copy()
-        return Automata(first, atom, target, np.array(start, np.int32), np.array(accept, bool), np.array(longest, np.int32))
+        return Automata(
+            first, atom, target, np.array(start, np.int32), np.array(accept, bool), np.array(longest, np.int32)
+        )
 
     def add_language(self, toml: str, name: str, language: str) -> None:
         """Add one language file."""

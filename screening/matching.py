@@ -136,7 +136,7 @@ class _Lane:
         """Return (phrase number, token after its last) for every phrase that ends somewhere."""
         if len(self._states) > MAX_STATES or len(self._class_of) > MAX_CLASSES:
             self._forget()
-        ends = []
+        ends: list[tuple[int, int]] = []
         state = 0
         for i, text in enumerate(texts):
             if text == BOUNDARY:

@@ -103,9 +103,7 @@ def load_model(folder: str | Path | None = None) -> Model:
             "the file was changed after export; export the model again or reinstall the package"
         )
     arrays = _read_arrays(raw, place)
-    return Model(
-        **arrays, indicators=manifest["indicators"], intercept=float(manifest["intercept"]), manifest=manifest
-    )
+    return Model(**arrays, indicators=manifest["indicators"], intercept=float(manifest["intercept"]), manifest=manifest)
 
 
 def _read(place: Traversable, name: str) -> bytes:
@@ -152,9 +150,7 @@ def save_model(model: Model, folder: Path) -> None:
 
     buffer = io.BytesIO()
     arrays = {n: getattr(model, n) for n in ARRAYS}
-    np.savez_compressed(
-        buffer, **{n: a if n.endswith("keys") else a.astype(np.float16) for n, a in arrays.items()}
-    )
+    np.savez_compressed(buffer, **{n: a if n.endswith("keys") else a.astype(np.float16) for n, a in arrays.items()})
     manifest = {
         **model.manifest,
         "format": FORMAT,

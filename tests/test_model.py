@@ -16,7 +16,6 @@ from screening import ModelError, Screener
 from screening.features import GRAM_BUCKETS, grams_of, key_of
 from screening.model import ARRAYS, FORMAT, MANIFEST, WEIGHTS, Model, load_model, manifest_hash, save_model
 
-
 NOT_YET = pytest.mark.xfail(
     raises=(ValueError, AttributeError), strict=True, reason="refused, but by another error than ModelError"
 )

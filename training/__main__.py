@@ -35,7 +35,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA; without either: generated only")
     parser.add_argument("-o", "--output", type=Path, help="model folder, or the corpus or results file")
-    parser.add_argument("--encoder", action=argparse.BooleanOptionalAction, default=None, help="teach words by vectors; default: where the encoder is installed")
+    parser.add_argument(
+        "--encoder",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="teach words by vectors; default: where the encoder is installed",
+    )
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where encoder vectors are kept")
     parser.add_argument("--check", action="store_true", help="evaluate: fail where a pinned floor is not reached")
     parser.add_argument("--renew-floors", action="store_true", help="evaluate: pin floors a little below these results")

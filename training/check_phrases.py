@@ -22,7 +22,13 @@ def main() -> int:
     """Print what is wrong with the file; return 1 if anything is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("language", choices=("es", "pt", "en"))
-    parser.add_argument("--background", type=Path, nargs="?", const=Path("../shared/data/background"), help="folder with background.parquet: print firing rates")
+    parser.add_argument(
+        "--background",
+        type=Path,
+        nargs="?",
+        const=Path("../shared/data/background"),
+        help="folder with background.parquet: print firing rates",
+    )
     args = parser.parse_args()
     try:
         catalogue = read_one(args.language)
@@ -34,7 +40,10 @@ def main() -> int:
     print("\n".join(wrong))
     counts = Counter(p.code for p in catalogue.phrases)
     empty = [i.code for i in catalogue.indicators if not counts[i.code] and i.code != "evasion-spelling"]
-    print(f"{len(catalogue.phrases)} patterns, {len(catalogue.examples)} examples, {len(wrong)} wrong; no patterns: {empty}")
+    print(
+        f"{len(catalogue.phrases)} patterns, {len(catalogue.examples)} examples, "
+        f"{len(wrong)} wrong; no patterns: {empty}"
+    )
     if args.background:
         print_rates(args.background, args.language, matcher)
     return bool(wrong or empty)

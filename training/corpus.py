@@ -67,8 +67,8 @@ def post_window(text: str, key: str) -> str:
     """Return a stretch of post length from a long text, the same one for the same key."""
     rng = random.Random(key)
     length = rng.randint(*POST_LENGTHS)
-    if len(text) <= length * 1.3:
-        return text
+    if len(text) <= POST_LENGTHS[1]:
+        return text  # a post already
     starts = [0, *(m.end() for m in _BREAK.finditer(text) if len(text) - m.end() >= length // 2)]
     start = rng.choice(starts)
     stretch = text[start : start + length + 1]

@@ -42,7 +42,11 @@ def prior_of(catalogue: Catalogue, codes: tuple[str, ...]) -> Floats:
 
 def bounds_of(catalogue: Catalogue, codes: tuple[str, ...]) -> list[tuple[float | None, float | None]]:
     """Return the signs: risk never lowers a score, framing and bounded terms never raise it."""
-    signs: dict[str, tuple[float | None, float | None]] = {"risk": (0, None), "framing": (None, 0), "bounded": (None, 0)}
+    signs: dict[str, tuple[float | None, float | None]] = {
+        "risk": (0, None),
+        "framing": (None, 0),
+        "bounded": (None, 0),
+    }
     bounds = {i.code: signs.get(i.role, (None, None)) for i in catalogue.indicators}
     bounds[COMBINATION] = (0, None)
     return [bounds[code] for code in codes]

@@ -31,7 +31,7 @@ class PairError(ValueError):
 
 
 def generated(copies: int = COPIES, seed: int = 0) -> pd.DataFrame:
-    """Return the generated texts with the corpus' columns: three rows for each copy of each triple, one of each plain text."""
+    """Return the generated texts, with the corpus' columns: three for each copy of a triple, one of a plain text."""
     rows = []
     for path in sorted((resources.files("training") / "data" / "pairs").iterdir(), key=lambda p: p.name):
         if path.name.endswith(".toml"):
@@ -52,7 +52,7 @@ def _file_rows(name: str, table: Mapping[str, Any], copies: int, seed: int) -> I
             for role, label in roles.items():
                 yield {
                     "id": f"generated:{name}:{number}:{copy}:{role}",
-                    "text": noise(_SLOT.sub(lambda m: fill[m.group(1)], triple[role])),
+                    "text": noise(_SLOT.sub(lambda m, fill=fill: fill[m.group(1)], triple[role])),
                     "label": label,
                     "kind": f"generated-{role}",
                     "language": name[:2],
