@@ -57,13 +57,14 @@ class Matcher:
     def __init__(self, catalogue: Catalogue) -> None:
         self._phrases = catalogue.phrases
         self._negatable = {i.code for i in catalogue.indicators if i.negatable}
-        languages = sorted({p.language for p in catalogue.phrases})
+        self._words = _Words(catalogue.atoms)
         # One lane a language: their states would multiply in one automaton, and add up in three.
-        self._lanes = [_Lane(catalogue, language) for language in languages]
+        languages = sorted({p.language for p in catalogue.phrases})
+        self._lanes = [_Lane(catalogue, language, self._words) for language in languages]
 
     def known(self, word: str) -> bool:
         """Return whether some phrase names this word, in full or by a prefix."""
-        return any(lane.known(word) for lane in self._lanes)
+        return any(name in self._words.atoms_with for name in self._words.names_of(word))
 
     def find(self, tokens: Tokens, folded: str) -> list[Match]:
         """Return the phrases found and not negated, by language and end; `folded` is the text of the tokens."""
@@ -77,17 +78,42 @@ class Matcher:
         return matches
 
 
+class _Words:
+    """Which atoms read which words."""
+
+    def __init__(self, atoms: Sequence[str]) -> None:
+        self.atoms_with: dict[str, list[int]] = {}
+        for number, atom in enumerate(atoms):
+            for word in atom.split("|"):
+                self.atoms_with.setdefault(word, []).append(number)
+        self._always, self._numbers = self.atoms_with.pop(ANY), self.atoms_with.pop(NUMBER)
+        self._prefix_lengths = sorted({len(w) - 1 for w in self.atoms_with if w[-1] == "*" and len(w) > 1})
+
+    def names_of(self, text: str) -> list[str]:
+        """Return the words and prefixes that a token satisfies, whether or not a phrase has them."""
+        if not text[0].isalpha():
+            return [text]
+        return [text, *(text[:n] + "*" for n in self._prefix_lengths if n <= len(text))]
+
+    def atoms_of(self, text: str) -> set[int]:
+        """Return the atoms that a token satisfies, ANY always among them."""
+        atoms = set(self._always).union(*(self.atoms_with.get(name, ()) for name in self.names_of(text)))
+        return atoms.union(self._numbers) if text[0].isdigit() else atoms
+
+
 class _Lane:
     """The phrases of one language as a lazily built deterministic automaton."""
 
-    def __init__(self, catalogue: Catalogue, language: str) -> None:
-        self._automata = automata = catalogue.automata
-        self._phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(automata.start))
+    def __init__(self, catalogue: Catalogue, language: str, words: _Words) -> None:
+        self._automata = a = catalogue.automata
+        self._words = words
+        self._phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))
         self._edges_of: dict[int, list[tuple[int, int]]] = {}
         self._backward: dict[int, dict[int, list[tuple[int, int]]]] = {}
         own = [i for i, phrase in enumerate(catalogue.phrases) if phrase.language == language]
-        self._starts = self._merge_starts(automata.start[own].tolist())
-        self._index_words(catalogue.atoms, own)
+        first, last = a.start[own[0]], a.start[own[-1] + 1]  # a language's phrases stand together
+        self._atoms = frozenset(a.atom[a.first[first] : a.first[last]].tolist())
+        self._starts = self._merge_starts(a.start[own].tolist())
         self._forget()
 
     def _merge_starts(self, starts: list[int]) -> dict[int, list[int]]:
@@ -96,17 +122,6 @@ class _Lane:
             for atom, target in self._edges(state):
                 merged.setdefault(atom, []).append(target)
         return merged
-
-    def _index_words(self, atoms: Sequence[str], own: list[int]) -> None:
-        a = self._automata
-        states = np.isin(self._phrase_of, own)
-        used = np.unique(a.atom[np.repeat(states, np.diff(a.first))])
-        self._atoms_with: dict[str, list[int]] = {}
-        for number in used.tolist():
-            for word in () if atoms[number] in (ANY, NUMBER) else atoms[number].split("|"):
-                self._atoms_with.setdefault(word, []).append(number)
-        self._any, self._number = atoms.index(ANY), atoms.index(NUMBER)
-        self._prefix_lengths = sorted({len(w) - 1 for w in self._atoms_with if w.endswith("*")})
 
     def _edges(self, state: int) -> list[tuple[int, int]]:
         """Return (atom, next state) for a state; taken out of the arrays once."""
@@ -128,10 +143,6 @@ class _Lane:
         self._next: list[dict[int, int]] = [{}]
         self._ending: list[tuple[int, ...]] = [()]
 
-    def known(self, word: str) -> bool:
-        """Return whether some phrase names this word, in full or by a prefix."""
-        return any(name in self._atoms_with for name in self._names_of(word))
-
     def ends(self, texts: Sequence[str]) -> list[tuple[int, int]]:
         """Return (phrase number, token after its last) for every phrase that ends somewhere."""
         if len(self._states) > MAX_STATES or len(self._class_of) > MAX_CLASSES:
@@ -151,20 +162,12 @@ class _Lane:
                 ends.extend((number, i + 1) for number in self._ending[state])
         return ends
 
-    def _names_of(self, text: str) -> list[str]:
-        """Return the words and prefixes that a token satisfies, whether or not a phrase has them."""
-        if not text[0].isalpha():
-            return [text]
-        return [text, *(text[:n] + "*" for n in self._prefix_lengths if n <= len(text))]
-
     def _classify(self, text: str) -> int:
-        """Return and remember the number of the set of atoms that this token satisfies, ANY among them."""
-        atoms = {self._any}.union(*(self._atoms_with.get(name, ()) for name in self._names_of(text)))
-        if text[0].isdigit():
-            atoms.add(self._number)
-        klass = self._classes.setdefault(frozenset(atoms), len(self._class_atoms))
+        """Return and remember the number of the set of this lane's atoms that a token satisfies."""
+        atoms = self._atoms.intersection(self._words.atoms_of(text))
+        klass = self._classes.setdefault(atoms, len(self._class_atoms))
         if klass == len(self._class_atoms):
-            self._class_atoms.append(frozenset(atoms))
+            self._class_atoms.append(atoms)
             self._class_starts.append([target for atom in atoms for target in self._starts.get(atom, ())])
         self._class_of[text] = klass
         return klass
