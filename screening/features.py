@@ -20,6 +20,7 @@ GRAM_SIZES = (3, 4, 5)  # letters, with the word's edges marked
 GRAM_BUCKETS = 2**18
 EVASION = "evasion-spelling"
 COMBINATION = "combination"
+FEW_WORDS = 10  # words added to a text's length when its words are weighed
 MAX_COMBINED = 5  # further risk indicators add no more
 FRAMED = 0.5  # what is left of a risk indicator in a text that warns, reports or tells
 
@@ -52,8 +53,12 @@ class Features:
 
     @property
     def scale(self) -> float:
-        """Return what every word's weight is multiplied by: a long text does not add up to more."""
-        return 1 / math.sqrt(max(1, len(self.words)))
+        """Return what every word's weight is multiplied by.
+
+        It falls with the root of the text's length, so that a long text does not add up to
+        more; and it is held down for the shortest, in which few words would say too much.
+        """
+        return 1 / math.sqrt(len(self.words) + FEW_WORDS)
 
 
 class Featuriser:

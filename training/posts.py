@@ -1,4 +1,4 @@
-"""A platform's posts and its moderators' decisions on them, read whole: a wrong file is refused, no row drops unseen."""
+"""A platform's posts and its moderators' decisions, read whole: a wrong file is refused, no row drops unseen."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def read_decisions(path: str | Path) -> dict[str, str]:
             raise InputError(f"{path}: no column {_some(missing)}; its columns are {_some(table.columns)}")
         for row in table.rows:
             if isinstance(row, Reject):
-                raise DecisionError(f"{path}: {row.unit} {row.place}: {row.reason}; decisions are read whole or not at all")
+                raise DecisionError(f"{path}: {row.unit} {row.place}: {row.reason}; mend it and run again")
             key, value = _cell(row.values, "id"), _cell(row.values, "decision").strip().lower()
             if value not in LABELS:
                 raise DecisionError(f"{path}: line {row.place}: decision {value!r}; wanted {', '.join(LABELS)}")
             if decisions.setdefault(key, value) != value:
-                raise DecisionError(f"{path}: {key!r} is decided both {decisions[key]} and {value}; settle it and run again")
+                raise DecisionError(f"{path}: {key!r} is decided both {decisions[key]} and {value}; settle it")
     return decisions
 
 
@@ -106,7 +106,7 @@ def decided_posts(posts: pd.DataFrame, decisions: Mapping[str, str]) -> pd.DataF
             "give the file the report was made from"
         )
     if twice := set(found.id[found.id.duplicated()]):
-        raise DecisionError(f"{len(twice):,} decided ids stand for two different posts: {_some(twice)}; make ids unique")
+        raise DecisionError(f"{len(twice):,} decided ids stand for two posts: {_some(twice)}; make ids unique")
     judged = found.assign(label=[LABELS[wanted[key]] for key in found.id]).dropna(subset="label")
     judged = _one_a_text(judged.assign(label=judged.label.astype(int)))
     _check_enough(judged.label)
@@ -118,7 +118,7 @@ def _one_a_text(judged: pd.DataFrame) -> pd.DataFrame:
     clash = judged.groupby("text").label.nunique() > 1
     if clash.any():
         ids = judged.id[judged.text.isin(clash.index[clash])]
-        raise DecisionError(f"posts with the very same text are decided both ways: {_some(ids)}; settle them and run again")
+        raise DecisionError(f"posts with the same text are decided both ways: {_some(ids)}; settle them")
     return judged.drop_duplicates("text")
 
 
@@ -134,7 +134,7 @@ def _check_enough(labels: pd.Series) -> None:
     if len(labels) < MIN_DECIDED:
         raise DecisionError(f"{counts}: {MIN_DECIDED} are needed at least; decide more posts")
     if min(agree, disagree) < MIN_EACH:
-        raise DecisionError(f"{counts}: one-sided; at least {MIN_EACH} of either are needed, honest look-alikes included")
+        raise DecisionError(f"{counts}: one-sided; {MIN_EACH} of either are needed at least")
 
 
 def _some(ids: Iterable[str]) -> str:
