@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from screening.assessment import Role
 from screening.errors import CatalogueError
+from screening.neutral import names_of
 from screening.patterns import ANY, NUMBER, Automaton, Node, compile_pattern, parse_list, parse_pattern
 
 Ints = NDArray[np.int32]
@@ -258,7 +259,7 @@ class CatalogueBuilder:
     def add_language(self, toml: str, name: str, language: str) -> None:
         """Add one language file."""
         table = _parse_toml(toml, name)
-        lists = _read_lists(table.pop("lists", {}), name)
+        lists = _read_lists(table.pop("lists", {}), name, _group_lists())
         if unknown := sorted(set(table) - self._codes):
             raise CatalogueError(f"{name}: no indicator has the code {', '.join(unknown)}")
         for code, entry in table.items():
@@ -287,8 +288,12 @@ def _check_entry(entry: Mapping[str, Any], place: str) -> None:
         raise CatalogueError(f"{place}: wants {MIN_EXAMPLES} hits and {MIN_EXAMPLES} misses at least")
 
 
-def _read_lists(table: Mapping[str, list[str]], name: str) -> dict[str, Node]:
-    lists: dict[str, Node] = {}
+def _group_lists() -> dict[str, Node]:
+    """Return the lists every file has: so no pattern knows one country or nationality and not another."""
+    return {name: parse_list(name, names_of("@" + name), {}) for name in ("country", "nationality")}
+
+
+def _read_lists(table: Mapping[str, list[str]], name: str, lists: dict[str, Node]) -> dict[str, Node]:
     for key, items in table.items():
         try:
             lists[key] = parse_list(key, items, lists)

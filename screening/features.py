@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from screening.catalogue import Catalogue
 from screening.fold import Folded, fold
 from screening.matching import Match, Matcher
-from screening.tokens import BOUNDARY, Known, Tokens, tokenise
+from screening.neutral import neutral_words
+from screening.tokens import BOUNDARY, Tokens, tokenise
 
 GRAM_SIZES = (3, 4, 5)  # letters, with the word's edges marked
 GRAM_BUCKETS = 2**18
@@ -36,12 +37,14 @@ class Features:
     Attributes
     ----------
     words
-        Distinct words (numbers by their count of digits), in order of first appearance.
+        Distinct words (numbers by their count of digits, names of groups made neutral), by first appearance.
     pairs
         Distinct pairs of neighbouring words of one sentence, joined by a space.
     values
         Indicator code -> value in (0, 1]; only what was found. `combination` counts
         how many risk indicators stand together.
+    hidden
+        Ranges of the original text where letters of two scripts, or invisible ones, stand in one word.
     """
 
     folded: Folded
@@ -50,6 +53,7 @@ class Features:
     words: dict[str, int]
     pairs: dict[str, int]
     values: Mapping[str, float]
+    hidden: tuple[tuple[int, int], ...] = ()
 
     @property
     def scale(self) -> float:
@@ -64,26 +68,22 @@ class Features:
 class Featuriser:
     """Turns texts into `Features`; training and serving share one."""
 
-    def __init__(self, catalogue: Catalogue, known: Known | None = None) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         self.matcher = Matcher(catalogue)
-        self._known = known or (lambda word: False)
         self._risks = frozenset(i.code for i in catalogue.indicators if i.role == "risk")
         self._framings = frozenset(i.code for i in catalogue.indicators if i.role == "framing")
-
-    def known(self, word: str) -> bool:
-        """Return whether a hidden spelling may be repaired to this word."""
-        return self.matcher.known(word) or self._known(word)
 
     def __call__(self, text: str) -> Features:
         """Return the features of one text; for empty text all are empty."""
         folded = fold(text)
-        tokens = tokenise(folded.text, self.known)
+        tokens = tokenise(folded.text, self.matcher.known)
         matches = self.matcher.find(tokens, folded.text)
         found = {m.phrase.code for m in matches}
-        if tokens.repaired or (not text.isascii() and _HIDDEN.search(text)):
+        hidden = () if text.isascii() else tuple(m.span() for m in _HIDDEN.finditer(text))
+        if tokens.repaired or hidden:
             found.add(EVASION)
         words, pairs = words_and_pairs(tokens.texts)
-        return Features(folded, tokens, matches, words, pairs, self._values(found))
+        return Features(folded, tokens, matches, words, pairs, self._values(found), hidden)
 
     def _values(self, found: set[str]) -> dict[str, float]:
         """Return 1 for what was found, less for risks that a warning, report or account speaks of."""
@@ -99,16 +99,16 @@ def words_and_pairs(texts: Sequence[str]) -> tuple[dict[str, int], dict[str, int
     """Return the distinct words and pairs, each with the index of the token where it first begins."""
     words: dict[str, int] = {}
     pairs: dict[str, int] = {}
-    previous = ""
-    for i, text in enumerate(texts):
+    previous, before = "", 0
+    for text, i in neutral_words(texts):
         if text == BOUNDARY:
             previous = ""
             continue
         word = shape(text)
         words.setdefault(word, i)
         if previous:
-            pairs.setdefault(f"{previous} {word}", i - 1)
-        previous = word
+            pairs.setdefault(f"{previous} {word}", before)
+        previous, before = word, i
     return words, pairs
 
 

@@ -44,6 +44,7 @@ _SHARED = {
 _LANGUAGES_OF = {
     word: language for language, words in _FREQUENT.items() for word in words.split() if word not in _SHARED
 }
+MIN_FREQUENT = 2  # one frequent word alone is met in a neighbouring language by chance
 _MIN_SHARE = 0.06  # of the words that must be frequent ones of the language
 
 
@@ -57,4 +58,4 @@ def detect_language(words: Iterable[str]) -> str:
             if language := _LANGUAGES_OF.get(word):
                 counts[language] += 1
     best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] >= max(1.0, _MIN_SHARE * total) else OTHER
+    return best if counts[best] >= max(MIN_FREQUENT, _MIN_SHARE * total) else OTHER

@@ -6,7 +6,9 @@ Nothing is unpickled. A file whose hash is not the manifest's is refused.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -72,9 +74,7 @@ class Model:
 
     def knows(self, word: str) -> bool:
         """Return whether the word has a weight of its own."""
-        key = np.uint32(key_of(word))
-        at = int(np.searchsorted(self.word_keys, key))
-        return at < len(self.word_keys) and bool(self.word_keys[at] == key)
+        return bool(_look_up(self.word_keys, self.word_weights, [word])[0][0])
 
 
 def _look_up(keys: Keys, weights: Weights, terms: list[str]) -> tuple[list[bool], list[float]]:
@@ -118,6 +118,8 @@ def _read_manifest(place: Traversable) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(_read(place, MANIFEST))
     except ValueError as error:
         raise ModelError(f"{place}/{MANIFEST} is not JSON: {error}") from error
+    if not isinstance(manifest, dict):
+        raise ModelError(f"{place}/{MANIFEST} is not a JSON object; export the model again")
     if manifest.get("format") != FORMAT:
         raise ModelError(f"{place}/{MANIFEST} has format {manifest.get('format')!r}; this version reads {FORMAT}")
     if manifest.get("manifest_sha256") != manifest_hash(manifest):
@@ -132,12 +134,13 @@ def manifest_hash(manifest: Mapping[str, Any]) -> str:
 
 
 def _read_arrays(raw: bytes, place: Traversable) -> dict[str, Any]:
-    import io
-
-    with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
-        if sorted(stored.files) != sorted(ARRAYS):
-            raise ModelError(f"{place}/{WEIGHTS} holds {sorted(stored.files)}; wanted {sorted(ARRAYS)}")
-        arrays = {name: stored[name] for name in ARRAYS}
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{place}/{WEIGHTS} is not a file of plain arrays: {error}; export the model again") from error
+    if sorted(arrays) != sorted(ARRAYS):
+        raise ModelError(f"{place}/{WEIGHTS} holds {sorted(arrays)}; wanted {sorted(ARRAYS)}")
     if len(arrays["gram_weights"]) != GRAM_BUCKETS:
         raise ModelError(f"{place}/{WEIGHTS}: gram_weights has {len(arrays['gram_weights'])} rows, not {GRAM_BUCKETS}")
     arrays = {k: v if k.endswith("keys") else v.astype(np.float32) for k, v in arrays.items()}
@@ -146,8 +149,6 @@ def _read_arrays(raw: bytes, place: Traversable) -> dict[str, Any]:
 
 def save_model(model: Model, folder: Path) -> None:
     """Write the model's two files; weights are stored in half precision, which `load_model` widens again."""
-    import io
-
     buffer = io.BytesIO()
     arrays = {n: getattr(model, n) for n in ARRAYS}
     np.savez_compressed(buffer, **{n: a if n.endswith("keys") else a.astype(np.float16) for n, a in arrays.items()})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from screening.assessment import Assessment, Finding, Level, Span
 from screening.catalogue import LANGUAGES, Catalogue, load_catalogue
+from screening.errors import ModelError
 from screening.features import EVASION, Features, Featuriser
 from screening.language import MIN_TOKENS, OTHER, detect_language
 from screening.model import Model, load_model
@@ -29,9 +30,9 @@ class Screener:
 
     def __init__(self, model: Model, catalogue: Catalogue) -> None:
         if missing := sorted(set(model.manifest["codes"]) - set(catalogue.codes)):
-            raise ValueError(f"the model was trained with indicators this catalogue lacks: {', '.join(missing)}")
+            raise ModelError(f"the model was trained with indicators this catalogue lacks: {', '.join(missing)}")
         self._model, self._catalogue = model, catalogue
-        self._featurise = Featuriser(catalogue, model.knows)
+        self._featurise = Featuriser(catalogue)
         self._prevalence = float(model.manifest["prevalence"])
         self._thresholds = {level: float(model.manifest["thresholds"][level]) for level in ("review", "high")}
 
@@ -194,12 +195,15 @@ def spans_by_code(features: Features) -> dict[str, tuple[Span, ...]]:
     ranges: dict[str, list[tuple[int, int]]] = {}
     for match in features.matches:
         ranges.setdefault(match.phrase.code, []).append((tokens.starts[match.start], tokens.ends[match.end - 1]))
-    if EVASION in features.values:
+    if tokens.repaired:
         ranges[EVASION] = [(tokens.starts[i], tokens.ends[i]) for i in tokens.repaired]
-    return {
+    spans = {
         code: tuple(Span(*features.folded.original_span(start, end)) for start, end in _merged(found))
         for code, found in ranges.items()
     }
+    if features.hidden:
+        spans[EVASION] = (*spans.get(EVASION, ()), *(Span(start, end) for start, end in features.hidden))
+    return spans
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -189,4 +189,5 @@ def _segmented(text: str, pieces: list[_Raw], known: Known) -> list[_Raw] | None
         assert step is not None  # every end on the path was reached
         words.append((text[step[1] : end], pieces[step[1]][1], pieces[end - 1][2], True))
         end = step[1]
-    return words[::-1]
+    longest = max(len(word[0]) for word in words)
+    return words[::-1] if longest >= MIN_REPAIRED else None  # "L M M J", "R.S.V.P." hide nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -11,11 +12,15 @@ import screening
 from screening.catalogue import AUTOMATA, COMPILED, compile_catalogue, read_sources, to_compiled
 from training.vectors import encoder_is_installed
 
+OWN_OPTIONS = {"adapt": "training.adapt", "drift": "training.drift"}  # commands that take other options than these
 PACKAGE_DATA = Path(screening.__file__).parent / "data"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    given = sys.argv[1:] if argv is None else argv
+    if given and given[0] in OWN_OPTIONS:
+        return int(importlib.import_module(OWN_OPTIONS[given[0]]).main(given[1:]))
     args = _parser().parse_args(argv)
     if args.encoder is None:
         args.encoder = encoder_is_installed()
@@ -31,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         default="build",
         choices=("build", "evaluate", "corpus", "compile"),
         help="build (default): train and export; evaluate: measure on real texts; "
-        "corpus: write the table of texts; compile: compile the catalogue's phrases",
+        "corpus: write the table of texts; compile: compile the catalogue's phrases; "
+        "adapt, drift: learn from decisions, compare two files of posts (adapt --help, drift --help)",
     )
     parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA; without either: generated only")
     parser.add_argument("-o", "--output", type=Path, help="model folder, or the corpus or results file")

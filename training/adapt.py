@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, logit
-from sklearn.metrics import average_precision_score, brier_score_loss
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from screening.catalogue import Catalogue, load_catalogue
 from screening.errors import ScreeningError
@@ -57,8 +57,10 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Bounds = list[tuple[float | None, float | None]]
 
-# Settled on real texts held out by source; see `python -m training adapt` in the README.
-PENALTY = 1.0  # of half the squared change; the parent itself was fitted with 1
+# Settled on real texts: a parent that never saw two fifths of the sources, taught 300 decisions on one fifth and
+# measured on the other. Average precision 0.817 -> 0.830 and 0.794 -> 0.820; with every decision turned round,
+# 0.780 and 0.744.
+PENALTY = 2.0  # of half the squared change; the parent itself was fitted with 1
 ERROR_RATE = 0.05  # of decisions held to be wrong
 MAX_NORM = 8.0  # of the change of all weights together, in logits
 NORM_PER_ROOT = 0.2  # and no more than this times the root of the number of decisions
@@ -66,7 +68,7 @@ GUARD_MARGIN = 0.01  # average precision on invented texts that may be lost
 GUARD_SHARE = 4  # every fourth group of invented texts guards: a second's work
 STEPS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.0)  # shares of the change tried under the guard
 MIN_NEW_WORD, MIN_NEW_PAIR = 3, 4  # posts, decided or not, that a new word or pair must stand in
-MIN_NEW_GROUPS = 3  # decided posts, no two of one source or template, likewise
+MIN_NEW_GROUPS = 3  # decided posts of different templates, likewise
 COMMON = 0.5  # words in a larger share of posts are the platform's furniture and learn nothing
 SLOPE_SPREAD, OFFSET_SPREAD = 0.25, 0.5  # prior spread of the calibration around the parent's
 SLOPE_BOUNDS, OFFSET_REACH = (0.67, 1.5), 1.0  # and its bounds
@@ -76,7 +78,9 @@ STRATA = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99)  # of all posts by score: in each, de
 MIN_POSTS = 1_000  # posts for an estimate of prevalence
 MAX_PREVALENCE_FACTOR = 5.0  # a larger change says that the scores fit these posts badly, not how common lures are
 RESAMPLES = 40
-NOISE = 0.002  # a loss of average precision or Brier score below this is none
+NOISE = 0.005  # a loss of average precision or Brier score below this is none
+PRECISION, BRIER = "average precision", "Brier score"
+CONTRARY = 2.0  # standard errors by which decisions run against the parent's ranking before that is said
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,17 @@ class Adapted:
     before: dict[str, float]
     after: dict[str, float]
     split_by: str
+    contrary: bool
 
     @property
-    def worse(self) -> list[str]:
-        """Return the measures that fell."""
-        fell = [m for m in ("average precision",) if self.after[m] < self.before[m] - NOISE]
-        return fell + [m for m in ("Brier score",) if self.after[m] > self.before[m] + NOISE]
+    def doubts(self) -> list[str]:
+        """Return why the model is better not used; empty where nothing speaks against it."""
+        fell = self.after[PRECISION] < self.before[PRECISION] - NOISE
+        rose = self.after[BRIER] > self.before[BRIER] + NOISE
+        found = [f"{PRECISION} is lower than before"] * fell + [f"{BRIER} is higher than before"] * rose
+        if self.contrary:
+            found.append("decisions run against the model's scores: are agree and disagree swapped?")
+        return found
 
 
 # --- the command
@@ -190,11 +199,11 @@ def _run(args: argparse.Namespace) -> int:
     print(f"{len(posts):,} posts, {len(decisions):,} decisions: {len(judged):,} texts judged agree or disagree")
     adapted = adapt(load_model(args.model), load_catalogue(), posts, judged)
     print(as_text(adapted))
-    if adapted.worse:
-        print(f"worse than before: {', '.join(adapted.worse)}; decide more posts, or keep the model", file=sys.stderr)
-        if not args.force:
-            print("nothing was written (--force writes it all the same)", file=sys.stderr)
-            return 1
+    for doubt in adapted.doubts:
+        print(f"warning: {doubt}", file=sys.stderr)
+    if adapted.doubts and not args.force:
+        print("nothing was written; decide more posts, or write it all the same with --force", file=sys.stderr)
+        return 1
     save_model(adapted.model, args.output)
     print(f'written; use it with Screener.load("{args.output}")')
     return 0
@@ -203,7 +212,8 @@ def _run(args: argparse.Namespace) -> int:
 def as_text(adapted: Adapted) -> str:
     """Return the measures as a table to read."""
     notes = adapted.model.manifest["adapted"][-1]
-    lines = [f"held out by {adapted.split_by}, each part in turn".ljust(44) + "before    after"]
+    lines = [f"{notes['agree']} agree, {notes['disagree']} disagree, held out by {adapted.split_by}, each part in turn"]
+    lines.append(" " * 44 + "before    after")
     lines += [f"  {name:<40}{adapted.before[name]:>8.3f} {adapted.after[name]:>8.3f}" for name in adapted.before]
     guard = notes["guard"]
     lines.append(f"  {'average precision on invented texts':<40}{guard['before']:>8.3f} {guard['after']:>8.3f}")
@@ -229,7 +239,7 @@ def adapt(parent: Model, catalogue: Catalogue, posts: pd.DataFrame, judged: pd.D
     DecisionError
         If the judged posts cannot be split into parts that share no source and no template.
     """
-    featurise = Featuriser(catalogue, parent.knows)
+    featurise = Featuriser(catalogue)
     parts, split_by = held_out_parts(judged)
     decided = _decided(parent, featurise, judged, parts)
     survey = _survey(parent, featurise, posts.text, decided.features)
@@ -239,7 +249,7 @@ def adapt(parent: Model, catalogue: Catalogue, posts: pd.DataFrame, judged: pd.D
     guard = _Guard(parent, featurise, columns)
     strength = guard.strength(change)
     held_out = decided.logits + strength * _out_of_part(matrix, decided, columns.bounds)
-    prevalence, about_prevalence = estimate_prevalence(survey.logits, float(parent.manifest["prevalence"]))
+    prevalence, about_prevalence = estimate_prevalence(survey.logits, float(parent.manifest["prevalence"]), decided)
     shift = float(logit(prevalence) - logit(parent.manifest["prevalence"]))
     calibration = calibrate_near(held_out, decided, shift)
     own = own_thresholds(calibration(held_out), decided, survey.logits)
@@ -262,7 +272,7 @@ def adapt(parent: Model, catalogue: Catalogue, posts: pd.DataFrame, judged: pd.D
     notes["held_out"] = {"by": split_by, "before": before, "after": after}
     model = fold(parent, columns, strength * change, calibration)
     manifest = _manifest(parent.manifest, calibration, prevalence, own, notes)
-    return Adapted(replace(model, manifest=manifest), before, after, split_by)
+    return Adapted(replace(model, manifest=manifest), before, after, split_by, is_contrary(decided))
 
 
 def held_out_parts(judged: pd.DataFrame) -> tuple[Ints, str]:
@@ -346,6 +356,14 @@ def _terms(
 
 def _keys(terms: Mapping[int, str]) -> NDArray[np.uint32]:
     return np.array(list(terms), dtype=np.uint32)
+
+
+def is_contrary(decided: Decided) -> bool:
+    """Return whether honest posts score higher than deceptive ones by more than chance (Mann and Whitney 1947)."""
+    lures = int(decided.labels.sum())
+    others = len(decided.labels) - lures
+    error = ((lures + others + 1) / (12 * lures * others)) ** 0.5
+    return bool(roc_auc_score(decided.labels, decided.logits) < 0.5 - CONTRARY * error)
 
 
 # --- learning
@@ -452,7 +470,7 @@ def _calibrated_by_part(logits: Floats, decided: Decided, shift: float) -> Float
     return calibrated
 
 
-def estimate_prevalence(logits: Floats, stated: float) -> tuple[float, str]:
+def estimate_prevalence(logits: Floats, stated: float, decided: Decided) -> tuple[float, str]:
     """Return the share of lures among all posts and what is to be said of it; `stated` where it is unreliable.
 
     Notes
@@ -472,7 +490,14 @@ def estimate_prevalence(logits: Floats, stated: float) -> tuple[float, str]:
         return stated, f"{kept} the estimate, {between}, is too far from it to be believed"
     if high > 3 * low:
         return stated, f"{kept} the estimate, {between}, is too uncertain"
+    if _loss(decided, logit(found) - logit(stated)) > _loss(decided, 0.0):
+        return stated, f"{kept} the estimate, {between}, fits the decided posts worse"
     return found, f"{between}, estimated from {len(logits):,} posts; the parent's was {stated:.3%}"
+
+
+def _loss(decided: Decided, shift: float) -> float:
+    z = decided.logits + shift
+    return float(decided.weights @ (np.logaddexp(0, z) - decided.labels * z))
 
 
 def _shifted_prior(logits: Floats, stated: float, steps: int = 100) -> float:
@@ -511,13 +536,11 @@ def measures(ranking: Floats, decided: Decided, chances: Floats, thresholds: Map
     lures = decided.labels == 1
     point = np.quantile(ranking[~lures], 1 - OPERATING_POINTS["review"])
     return {
-        "agree": float(lures.sum()),
-        "disagree": float((~lures).sum()),
-        "average precision": float(average_precision_score(lures, ranking)),
+        PRECISION: float(average_precision_score(lures, ranking)),
         "recall where 1 % of disagree pass": float((ranking[lures] > point).mean()),
         "agree at review or above": float((ranking[lures] >= thresholds["review"]).mean()),
         "disagree at review or above": float((ranking[~lures] >= thresholds["review"]).mean()),
-        "Brier score": float(brier_score_loss(lures, chances)),
+        BRIER: float(brier_score_loss(lures, chances)),
     }
 
 

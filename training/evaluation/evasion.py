@@ -115,8 +115,13 @@ def upper_case(text: str, rng: random.Random, language: str) -> str:
     return text.upper()
 
 
-def reworded(text: str, rng: random.Random, language: str) -> str:
-    """Return the text with words and phrases replaced by others of the same meaning."""
+def lightly_reworded(text: str, rng: random.Random, language: str) -> str:
+    """Return the text with half of the words and phrases we have another for replaced by it."""
+    return replace_words(text, _rewordings("reword", language), rng)
+
+
+def fully_reworded(text: str, rng: random.Random, language: str) -> str:
+    """Return the text with every word and phrase we have another for replaced by it."""
     return replace_words(text, _rewordings("reword", language))
 
 
@@ -138,7 +143,8 @@ ATTACKS: dict[str, Attack] = {
     "repeated letters": repeated,
     "emoji between words": emoji,
     "upper case": upper_case,
-    "rewording": reworded,
+    "light rewording": lightly_reworded,
+    "full rewording": fully_reworded,
     "chat spelling": chat_spelling,
 }
 
@@ -170,12 +176,20 @@ def _rewordings(table: str, language: str) -> dict[str, str]:
     return {old: row[-1] for row in rows for old in row[:-1]}
 
 
-def replace_words(text: str, table: dict[str, str]) -> str:
-    """Return the text with whole words replaced, the longest first, in the case they were written in."""
+def replace_words(text: str, table: dict[str, str], rng: random.Random | None = None) -> str:
+    """Return the text with whole words replaced, the longest first, in the case they were written in.
+
+    With `rng`, half of the places are left as they are.
+    """
     if not table:
         return text
+
+    def other(match: re.Match[str]) -> str:
+        keep = rng is not None and rng.random() >= HIDDEN_SHARE
+        return match.group() if keep else in_case_of(match.group(), table[match.group().lower()])
+
     words = "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
-    return re.sub(rf"(?<!\w)(?:{words})(?!\w)", lambda m: in_case_of(m.group(), table[m.group().lower()]), text, flags=re.I)
+    return re.sub(rf"(?<!\w)(?:{words})(?!\w)", other, text, flags=re.IGNORECASE)
 
 
 def in_case_of(model: str, word: str) -> str:

@@ -22,7 +22,9 @@ from screening.features import Features, Featuriser, shape
 from screening.tokens import BOUNDARY
 
 SHOWN_WORDS = 10  # strongest positive word terms
+FEWER_WORDS = (5, 3, 0)  # shown beside it: the fewer suffice, the more the explanation says
 WANTED = {"drop_without": 0.95, "kept_by_them": 0.90}
+MEASURED = (*WANTED, "drop_at_random", "shown")
 
 Ranges = list[tuple[int, int]]
 
@@ -92,32 +94,37 @@ def at_random(text: str, ranges: Ranges) -> Ranges:
 
 
 def faithfulness(table: pd.DataFrame, screener: Screener, featurise: Featuriser) -> dict[str, Any]:
-    """Return the shares over all texts of the table that are flagged, by kind of text and language."""
-    rows = []
-    for text, kind, language in zip(table.text, table.kind, table.language, strict=True):
-        assessment = screener.screen(text)
-        if assessment.level == "low":
-            continue
-        ranges = shown_ranges(assessment, featurise(text))
-        rows.append(
-            {
-                "kind": kind,
-                "language": language,
-                "drop_without": screener.screen(without(text, ranges)).level == "low",
-                "kept_by_them": screener.screen(only(text, ranges)).level != "low",
-                "drop_at_random": screener.screen(without(text, at_random(text, ranges))).level == "low",
-                "shown": sum(end - start for start, end in ranges) / len(text),
-            }
-        )
-    names = ["kind", "language", *WANTED, "drop_at_random", "shown"]
-    found = pd.DataFrame(rows, columns=names)
-    parts = [*found.groupby("kind"), *found.groupby("language"), ("all", found)]
+    """Return the shares over all texts of the table that are flagged: by kind, language, and with fewer words shown."""
+    flagged = [
+        (a, featurise(text), kind, language)
+        for text, kind, language in zip(table.text, table.kind, table.language, strict=True)
+        if (a := screener.screen(text)).level != "low"
+    ]
+    rows = [
+        {"kind": kind, "language": language, "words": words, **_trial(screener, assessment, features, words)}
+        for assessment, features, kind, language in flagged
+        for words in (SHOWN_WORDS, *FEWER_WORDS)
+    ]
+    tried = pd.DataFrame(rows, columns=["kind", "language", "words", *MEASURED])
+    found = tried[tried.words == SHOWN_WORDS]
+    fewer = {f"{n} words": tried[tried.words == n] for n in FEWER_WORDS}
+    parts = [*found.groupby("kind"), *found.groupby("language"), ("all", found), *fewer.items()]
     return {"shown_words": SHOWN_WORDS, "groups": {str(name): _means(part) for name, part in parts}}
 
 
+def _trial(screener: Screener, assessment: Assessment, features: Features, words: int) -> dict[str, float]:
+    text = assessment.text
+    ranges = shown_ranges(assessment, features, words)
+    return {
+        "drop_without": screener.screen(without(text, ranges)).level == "low",
+        "kept_by_them": screener.screen(only(text, ranges)).level != "low",
+        "drop_at_random": screener.screen(without(text, at_random(text, ranges))).level == "low",
+        "shown": sum(end - start for start, end in ranges) / len(text),
+    }
+
+
 def _means(rows: pd.DataFrame) -> dict[str, float]:
-    names = [*WANTED, "drop_at_random", "shown"]
-    return {"texts": len(rows), **{n: float(rows[n].mean()) if len(rows) else 0.0 for n in names}}
+    return {"texts": len(rows), **{name: float(rows[name].mean()) if len(rows) else 0.0 for name in MEASURED}}
 
 
 def measures(results: dict[str, Any]) -> dict[str, tuple[float, float]]:

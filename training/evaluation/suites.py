@@ -40,7 +40,7 @@ def real_texts(data: str | None) -> pd.DataFrame | None:
 def run_suite(name: str, table: pd.DataFrame, model: Path | None = None) -> dict[str, Any]:
     """Return a suite's results and what they hold for: the corpus and the model."""
     catalogue, weights = load_catalogue(), load_model(model)
-    screener, featurise = Screener(weights, catalogue), Featuriser(catalogue, weights.knows)
+    screener, featurise = Screener(weights, catalogue), Featuriser(catalogue)
     measure: dict[str, Callable[[], dict[str, Any]]] = {
         "fairness": lambda: fairness.fairness(table, screener, fairness.swaps()),
         "evasion": lambda: evasion.evasion(table, screener, (a.level for a in screener.screen_many(table.text))),
