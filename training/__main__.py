@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
         help="teach words by vectors; default: where the encoder is installed",
     )
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where encoder vectors are kept")
+    parser.add_argument(
+        "--suite",
+        choices=("quality", "fairness", "evasion", "faithfulness", "shortcuts", "indicators", "all"),
+        default="quality",
+        help="evaluate: what to measure; quality (default) fits models out of fold, the others try the shipped one",
+    )
     parser.add_argument("--check", action="store_true", help="evaluate: fail where a pinned floor is not reached")
     parser.add_argument("--renew-floors", action="store_true", help="evaluate: pin floors a little below these results")
     parser.add_argument("--lower-floors", action="store_true", help="allow --renew-floors to lower a floor")
@@ -64,9 +70,17 @@ def build(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Print and write the measures on real texts."""
-    from training.evaluation.gate import run
+    from training.evaluation.gate import run, run_suites
+    from training.evaluation.suites import MODULES
 
-    return run(args)
+    if args.suite not in ("quality", "all"):
+        return run_suites([args.suite], args)
+    code = run(args)
+    if args.suite == "quality" or code == 2:
+        return code
+    if args.output:
+        args.output = args.output.with_stem(f"{args.output.stem}-suites")
+    return max(code, run_suites(MODULES, args))
 
 
 def corpus(args: argparse.Namespace) -> int:

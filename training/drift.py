@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,17 +21,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from screening import Screener
 from screening.catalogue import load_catalogue
 from screening.errors import ScreeningError
 from screening.features import Featuriser
 from screening.inputs import Reject
+from screening.language import detect_language
 from screening.model import Model, load_model
+from screening.score import contributions, logit_of
 from training.corpus import template_group
 from training.posts import read_posts, say_rejects
 
 Floats = NDArray[np.float64]
 
+LEVELS = ("low", "review", "high")
 MIN_POSTS = 30  # in either file: below that, nothing can be said of a share
 BINS = 10  # of the earlier file's scores
 # The usual reading of the index, from credit scoring (Siddiqi 2006, Credit Risk Scorecards).
@@ -104,13 +107,17 @@ def _read(path: Path, text: str | None) -> tuple[pd.DataFrame, list[Reject]]:
 def period_of(texts: Sequence[str], model: Model) -> Period:
     """Return what is compared of some posts, by the serving code, one post at a time."""
     catalogue = load_catalogue()
-    screener, featurise = Screener(model, catalogue), Featuriser(catalogue)
+    featurise = Featuriser(catalogue, model.knows)
+    starts = [model.manifest["thresholds"][level] for level in LEVELS[1:]]
     rows, openings = [], Counter[str]()
     for text in texts:
-        words = [word for word in featurise(text).words if word.isalpha()]
+        f = featurise(text)
+        words = [word for word in f.words if word.isalpha()]
         unknown = sum(not model.knows(word) for word in words) / max(1, len(words))
-        a = screener.screen(text)
-        rows.append((a.logit, a.level, a.language, len(words), unknown, {f.code for f in a.findings}))
+        logit = logit_of(contributions(f, model))
+        rows.append(
+            (logit, LEVELS[bisect_right(starts, logit)], detect_language(f.words), len(words), unknown, f.values)
+        )
         openings[template_group(text)] += 1
     logits, levels, languages, lengths, shares, codes = zip(*rows, strict=True)
     found = pd.DataFrame({code: [code in c for c in codes] for code in catalogue.codes})
@@ -126,7 +133,7 @@ def period_of(texts: Sequence[str], model: Model) -> Period:
 
 def compare(a: Period, b: Period) -> dict[str, Any]:
     """Return every figure, in plain JSON types, and `says`: sentences on what changed."""
-    result = {
+    result: dict[str, Any] = {
         "scores": {
             "quantiles": [list(QUANTILES), *(np.quantile(p.logits, QUANTILES).round(3).tolist() for p in (a, b))],
             **stability(a.logits, b.logits),
@@ -231,7 +238,7 @@ def _about_scores(scores: dict[str, Any]) -> Iterator[str]:
     if index > max(SOME, scores["chance"]):
         much = "much" if index > LARGE else "somewhat"
         yield (
-            f"Scores are spread {much} differently (stability index {index:.2f}; chance reaches {scores['chance']:.2f}): "
+            f"Scores are spread {much} differently (stability index {index:.2f}, by chance {scores['chance']:.2f}): "
             "other posts come in, or they are written otherwise. Thresholds may pass another share than they did."
         )
 
@@ -240,8 +247,8 @@ def _about_levels(levels: dict[str, Any]) -> Iterator[str]:
     for level, row in levels.items():
         if row["p"] < LEVEL and not 1 / MIN_RATIO < row["ratio"] < MIN_RATIO:
             yield (
-                f"{row['shares'][0]:.2%} of posts were {level}, now {row['shares'][1]:.2%} ({_times(row)}): more or fewer "
-                "lures, or honest posts that read alike. Decide a few dozen of them before moving a threshold."
+                f"{row['shares'][0]:.2%} of posts were {level}, now {row['shares'][1]:.2%} ({_times(row)}): "
+                "more or fewer lures, or honest posts that read alike. Decide a few dozen of them before moving a threshold."
             )
 
 
@@ -273,13 +280,13 @@ def _about_languages(languages: dict[str, Any]) -> Iterator[str]:
         a, b = row["shares"]
         if row["p"] < LEVEL and abs(b - a) >= MIN_LANGUAGE:
             also = " Scores in other languages than es, pt and en mean little." if language == "other" and b > a else ""
-            yield f"Posts in {language!r} went from {a:.0%} to {b:.0%}: compare languages apart before anything else.{also}"
+            yield f"Posts in {language!r} went from {a:.0%} to {b:.0%}: compare each language on its own first.{also}"
 
 
 def _about_copies(copies: list[float]) -> Iterator[str]:
     a, b = copies
     if abs(b - a) >= MIN_COPIES:
-        yield f"{a:.0%} of posts shared their opening words with another, now {b:.0%}: campaigns weigh on all figures above."
+        yield f"{a:.0%} of posts shared their opening words with another, now {b:.0%}: campaigns weigh on all of this."
 
 
 def _times(row: dict[str, Any]) -> str:

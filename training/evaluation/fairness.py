@@ -25,7 +25,7 @@ MOST = 0.01  # of probability, that a swap may move
 TARGET = 1.0  # share of the swaps within it
 ONLY_WRITTEN = "~"
 MAX_TEXTS = 300  # honest texts an attribute and language: enough for the 99th percentile
-MIN_GROUP = 20  # ads that mention a group, for its mean to say anything
+MIN_GROUP = 20  # texts, for a mean or a share of them to say anything
 AD_KINDS = ("job-ad",)
 # Attributes that indicators read on purpose: measured, not held to the limit.
 MEANT = frozenset({"gender-target"})
@@ -178,6 +178,7 @@ def measures(results: dict[str, Any]) -> dict[str, tuple[float, float]]:
         for attribute, parts in results["attributes"].items()
         if attribute not in MEANT
         for part, row in parts.items()
+        if part != "all" and row["texts"] >= MIN_GROUP
     }
 
 
@@ -197,7 +198,9 @@ def as_text(results: dict[str, Any]) -> str:
                 f"  {up} {high:+.2f} / {down} {low:+.2f}"
             )
     lines.append(f"\nhonest ads that mention each group (at least {MIN_GROUP}): gap between their mean scores")
-    lines.append(f"{'attribute':<16}{'language':<10}{'groups':>6}{'ads':>6}{'gap p':>8}{'gap logit':>11}  highest / lowest")
+    lines.append(
+        f"{'attribute':<16}{'language':<10}{'groups':>6}{'ads':>6}{'gap p':>8}{'gap logit':>11}  highest / lowest"
+    )
     for row in results["gaps"]:
         lines.append(
             f"{row['attribute']:<16}{row['language']:<10}{row['groups']:>6}{row['ads']:>6}{row['gap_probability']:>8.4f}"

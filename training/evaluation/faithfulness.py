@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ import pandas as pd
 from screening import Screener
 from screening.assessment import Assessment
 from screening.features import Features, Featuriser, shape
+from screening.neutral import neutral_words
 from screening.tokens import BOUNDARY
 
 SHOWN_WORDS = 10  # strongest positive word terms
@@ -39,18 +41,18 @@ def shown_ranges(assessment: Assessment, features: Features, words: int = SHOWN_
 
 def _places(features: Features, terms: set[str]) -> Iterable[tuple[int, int]]:
     """Yield where words and pairs stand in the original text."""
-    tokens, last = features.tokens, ""
-    for i, token in enumerate(tokens.texts):
+    tokens, before = features.tokens, ("", (0, 0))
+    words = [*neutral_words(tokens.texts), (BOUNDARY, len(tokens))]
+    for (token, first), (_, after) in pairwise(words):
         if token == BOUNDARY:
-            last = ""
+            before = ("", (0, 0))
             continue
-        word = shape(token)
+        word, place = shape(token), features.folded.original_span(tokens.starts[first], tokens.ends[after - 1])
         if word in terms:
-            yield features.folded.original_span(tokens.starts[i], tokens.ends[i])
-        if last and f"{last} {word}" in terms:
-            yield features.folded.original_span(tokens.starts[i - 1], tokens.ends[i - 1])
-            yield features.folded.original_span(tokens.starts[i], tokens.ends[i])
-        last = word
+            yield place
+        if before[0] and f"{before[0]} {word}" in terms:
+            yield from (before[1], place)
+        before = (word, place)
 
 
 def merged(ranges: Ranges) -> Ranges:

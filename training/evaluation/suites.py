@@ -19,7 +19,7 @@ from screening.catalogue import load_catalogue
 from screening.features import Featuriser
 from screening.model import load_model
 from training.corpus import corpus_hash, data_folder, read_corpus, with_windows
-from training.evaluation import evasion, faithfulness, fairness, indicators, shortcuts
+from training.evaluation import evasion, fairness, faithfulness, indicators, shortcuts
 
 MODULES: dict[str, ModuleType] = {
     "fairness": fairness,
@@ -28,7 +28,6 @@ MODULES: dict[str, ModuleType] = {
     "shortcuts": shortcuts,
     "indicators": indicators,
 }
-SUITES = ("quality", *MODULES)
 
 
 def real_texts(data: str | None) -> pd.DataFrame | None:

