@@ -19,7 +19,8 @@ _FREQUENT = {
         "trabajo trabajar hola buenas gracias dias hasta desde sin todo toda todos ahora aqui alla sueldo pago "
         "pagas pagan ganas gana personas empresa mensaje informacion interesados buscamos busca buscan chicas "
         "años anos pasaje viaje plata dinero semana mes hora horas ella ellos porque ser estoy estamos necesito "
-        "quiero puede puedes quieres somos llama escribe escribeme vacante vacantes empleo"
+        "quiero puede puedes quieres somos llama escribe escribeme vacante vacantes empleo cerca todavia siempre unos "
+        "nuestro nuestra cada despues entonces algo bien eres envia"
     ),
     "pt": (
         "o os as e em um uma do da dos das no na nos nas pelo pela ao com seu sua seus e sao foi ha muito mais mas "
@@ -27,7 +28,8 @@ _FREQUENT = {
         "tem ter fazer trabalho trabalhar ola oi obrigado obrigada dias ate desde sem tudo toda todos agora aqui "
         "salario pagamento paga ganha ganhar pessoas empresa mensagem vaga vagas emprego contrata precisa precisamos "
         "menina meninas moca mocas passagem viagem dinheiro semana mes hora horas porque ser estou estamos preciso "
-        "quero pode somos gente conta nosso nossa tambem so foram uns"
+        "quero pode somos gente conta nosso nossa tambem so foram uns ou perto ainda sempre aos essa esse pelos reais "
+        "moca aluno alugo quarto depois entao cada voces envie curriculo"
     ),
     "en": (
         "the and of to in a is are was were for with you your we our i my he she they it this that these be have has "
@@ -44,7 +46,8 @@ _SHARED = {
 _LANGUAGES_OF = {
     word: language for language, words in _FREQUENT.items() for word in words.split() if word not in _SHARED
 }
-MIN_FREQUENT = 2  # one frequent word alone is met in a neighbouring language by chance
+FEW = 5  # words, of which one frequent one has to do
+MIN_FREQUENT = 2  # in longer texts one frequent word alone is met in a neighbouring language by chance
 _MIN_SHARE = 0.06  # of the words that must be frequent ones of the language
 
 
@@ -58,4 +61,5 @@ def detect_language(words: Iterable[str]) -> str:
             if language := _LANGUAGES_OF.get(word):
                 counts[language] += 1
     best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] >= max(MIN_FREQUENT, _MIN_SHARE * total) else OTHER
+    needed = max(MIN_FREQUENT if total > FEW else 1, _MIN_SHARE * total)
+    return best if counts[best] >= needed else OTHER

@@ -203,8 +203,8 @@ OTHER_LANGUAGES = {
 }
 
 
-ONE_WORD_DECIDES = "one frequent word of es, pt or en in a short text decides its language"
-MISTAKEN = {"Polish", "German", "Italian"}
+SHARED_WORDS = "a language that shares frequent short words with Spanish is taken for it"
+MISTAKEN = {"Italian"}
 
 
 def known_failures(cases: dict[str, str], failing: set[str], reason: str) -> list[Any]:
@@ -212,7 +212,7 @@ def known_failures(cases: dict[str, str], failing: set[str], reason: str) -> lis
     return [pytest.param(text, id=name, marks=[mark] if name in failing else []) for name, text in cases.items()]
 
 
-@pytest.mark.parametrize("text", known_failures(OTHER_LANGUAGES, MISTAKEN, ONE_WORD_DECIDES))
+@pytest.mark.parametrize("text", known_failures(OTHER_LANGUAGES, MISTAKEN, SHARED_WORDS))
 def test_another_language_is_said_to_be_one(screener: Screener, text: str) -> None:
     assessment = screener.screen(text)
     assert (assessment.language, assessment.notes) == ("other", ("other-language",))
@@ -265,16 +265,12 @@ HONEST_SPELLINGS = {
 }
 
 
-SINGLE_LETTERS = "four single letters in a row, each of them a word of some phrase, are taken for a hidden spelling"
-
-
-@pytest.mark.parametrize("text", known_failures(HONEST_SPELLINGS, {"a list of letters"}, SINGLE_LETTERS))
+@pytest.mark.parametrize("text", HONEST_SPELLINGS.values(), ids=HONEST_SPELLINGS)
 def test_an_honest_spelling_is_not_called_hidden(screener: Screener, text: str) -> None:
     assert [span.of(text) for f in screener.screen(text).findings if f.code == EVASION for span in f.spans] == []
     assert EVASION not in screener.screen(text).indicators
 
 
-@pytest.mark.xfail(strict=True, reason="look-alike letters and zero-width spaces are found, but not where they stand")
 @pytest.mark.parametrize("letter", ["\N{CYRILLIC SMALL LETTER A}", "\N{ZERO WIDTH SPACE}a"], ids=ascii)
 def test_a_hidden_spelling_shows_its_evidence(screener: Screener, letter: str) -> None:
     assessment = screener.screen(f"Buscamos personal para tr{letter}bajo en casa")

@@ -292,7 +292,7 @@ def test_windows_keep_ids_and_labels(data: Path) -> None:
 
 
 def frame(rows: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["text", "source", "group", "kind"])
+    return pd.DataFrame(rows, columns=["text", "source", "group", "kind"]).assign(language="es")
 
 
 @settings(deadline=None)
@@ -544,12 +544,7 @@ def test_serving_scores_as_training_does(catalogue: Catalogue, with_vectors: boo
     [
         "You dont pay, I don't ask, they dont come, you don't wait",
         "Write an email or an e-mail, we don't mind",
-        pytest.param(
-            "Hay zarandajas y z4r4nd4j4s, z a r a n d a j a s y zaran-dajas",
-            marks=pytest.mark.xfail(
-                strict=True, reason="Screener repairs to words of the model (model.knows), featurise_all does not"
-            ),
-        ),
+        "Hay zarandajas y z4r4nd4j4s, z a r a n d a j a s y zaran-dajas",
     ],
     ids=["apostrophe", "hyphen", "hidden word of the model"],
 )

@@ -7,6 +7,7 @@ Columns: id, text, label (1 lure, 0 not), kind, language, form, source, group, t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -15,13 +16,14 @@ import re
 from pathlib import Path
 
 import pandas as pd
+from nltk.stem.snowball import SnowballStemmer
 
 from screening.fold import fold_text
 
 COLUMNS = ["id", "text", "label", "kind", "language", "form", "source", "group", "train"]
 ENVIRONMENT = "SCREENING_DATA"  # names the data folder where no option does
 EVALUATION_ONLY = {"amilan/spanish_job_market"}  # CC BY-NC-SA
-POST_LENGTHS = (50, 320)  # code points: the range of the quoted lures' lengths, so that length tells nothing
+POST_LENGTHS = (35, 230)  # code points: the range of the quoted lures' lengths, so that length tells little
 GROUP_WORDS = 8  # texts with the same opening words are copies of one template
 
 _BREAK = re.compile(r"(?<=[.!?\n;])\s+")
@@ -58,17 +60,24 @@ def corpus_hash(corpus: pd.DataFrame) -> str:
     return digest.hexdigest()[:16]
 
 
-def template_group(text: str) -> str:
-    """Return the folded opening words: copies of one template share it."""
-    return " ".join(re.findall(r"[^\W\d_]+", fold_text(text[:400]))[:GROUP_WORDS])
+def template_group(text: str, language: str = "es") -> str:
+    """Return the stems of the opening words: copies of one template share them, also with other endings."""
+    stemmer = _stemmer(language)
+    words = re.findall(r"[^\W\d_]+", fold_text(text[:400]))[:GROUP_WORDS]
+    return " ".join(stemmer.stem(word) for word in words)
+
+
+@functools.cache
+def _stemmer(language: str) -> SnowballStemmer:
+    return SnowballStemmer({"es": "spanish", "pt": "portuguese"}.get(language, "english"))
 
 
 def post_window(text: str, key: str) -> str:
     """Return a stretch of post length from a long text, the same one for the same key."""
     rng = random.Random(key)
     length = rng.randint(*POST_LENGTHS)
-    if len(text) <= POST_LENGTHS[1]:
-        return text  # a post already
+    if len(text) <= length:
+        return text
     starts = [0, *(m.end() for m in _BREAK.finditer(text) if len(text) - m.end() >= length // 2)]
     start = rng.choice(starts)
     stretch = text[start : start + length + 1]
@@ -76,8 +85,11 @@ def post_window(text: str, key: str) -> str:
 
 
 def with_windows(corpus: pd.DataFrame) -> pd.DataFrame:
-    """Return the corpus with every text cut to post length; ids and labels as they were."""
-    texts = [post_window(text, key) for text, key in zip(corpus.text, corpus.id, strict=True)]
+    """Return the corpus with ads, news and the like cut to post length; quoted texts are short and stay whole."""
+    texts = [
+        text if key.startswith("quoted:") else post_window(text, key)
+        for text, key in zip(corpus.text, corpus.id, strict=True)
+    ]
     return corpus.assign(text=texts)
 
 
@@ -86,14 +98,14 @@ def _background(folder: Path) -> pd.DataFrame:
     kind = frame.kind.where(frame.form != "H-2A/H-2B, composed from fields", "job-ad-seasonal")
     return pd.DataFrame(
         {
-            "id": "background:" + frame.id.astype(str),
+            "id": [f"background:{i}" for i in frame.id.fillna(pd.Series(frame.index, frame.index).astype(str))],
             "text": frame.text.fillna(""),
             "label": 0,
             "kind": kind,
             "language": frame.lang,
             "form": frame.form.fillna(""),
             "source": frame.source,
-            "group": frame.group.astype(str),
+            "group": frame.group.fillna("").astype(str),
             "train": ~frame.source.isin(EVALUATION_ONLY),
         }
     )
@@ -124,7 +136,7 @@ def _suspicious(folder: Path) -> pd.DataFrame:
     frame = pd.read_parquet(folder / "suspicious" / "suspicious.parquet")
     return pd.DataFrame(
         {
-            "id": "suspicious:" + frame.id.astype(str),
+            "id": [f"suspicious:{i}" for i in frame.id],
             "text": frame.text,
             "label": 1,
             "kind": "suspicious",
@@ -143,7 +155,7 @@ def _emscad(folder: Path) -> pd.DataFrame:
     fraud = frame.fraudulent.astype(int)
     return pd.DataFrame(
         {
-            "id": "emscad:" + frame.job_id.astype(str) + ":" + frame.index.astype(str),
+            "id": [f"emscad:{i}" for i in frame.index],
             "text": text.str.strip(),
             "label": fraud,
             "kind": fraud.map({1: "emscad-fraud", 0: "emscad-genuine"}),

@@ -15,7 +15,7 @@ from training.build import Prepared, Recipe, fit_rows, out_of_fold, prepare, usa
 from training.calibrate import PREVALENCE, calibrate, curve, operating_points
 from training.card import write_card
 from training.corpus import corpus_hash, data_folder, read_corpus, with_windows
-from training.evaluation.quality import AD_KINDS
+from training.evaluation.quality import AD_KINDS, as_text, quality
 from training.generate import generated
 from training.split import grouped_folds
 from training.vectors import WordVectors, lexicon_of
@@ -31,8 +31,10 @@ def build_model(data: str | None, output: Path, *, encoder: bool, cache: Path) -
     prepared = prepare(table, catalogue, RECIPE, taught_words(table, cache) if encoder else None)
     logits = held_out_logits(prepared, real, catalogue)
     model = finish(prepared, real, logits, catalogue)
+    results = as_text(quality(table[real], logits[real])) if real.any() else ""
     save_model(model, output)
-    write_card(output, model.manifest)
+    write_card(output, model.manifest, results)
+    print(results)
     size = sum(f.stat().st_size for f in output.iterdir())
     print(f"{output}: {len(model.word_keys)} words, {len(model.pair_keys)} pairs, {size / 1e6:.1f} MB")
     return 0

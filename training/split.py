@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 def grouped_folds(corpus: pd.DataFrame, folds: int = FOLDS) -> Ints:
     """Return the fold of each row, of shape (n,), with the kinds spread evenly over folds.
 
-    Rows that share a source, a group or their folded opening words share a fold.
+    Rows that share a source, a group or the stems of their opening words share a fold.
     """
     component = _components(corpus)
     fold_of: dict[int, int] = {}
@@ -40,7 +40,7 @@ def _components(corpus: pd.DataFrame) -> Ints:
         return i
 
     seen: dict[tuple[str, str], int] = {}
-    opening = [template_group(text) for text in corpus.text]
+    opening = [template_group(text, language) for text, language in zip(corpus.text, corpus.language, strict=True)]
     for i, (source, group, words) in enumerate(zip(corpus.source, corpus.group, opening, strict=True)):
         for key in (("source", source), ("group", group), ("opening", words)):
             if key[1] and (key[0] != "opening" or len(words.split()) >= 5):
