@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """One term of the logit: `kind` is "intercept", "indicator" or "words"; `name` says which."""
+    """One term of the logit: `kind` is "intercept", "indicator", "words" or "semantic"; `name` says which."""
 
     kind: str
     name: str
@@ -62,6 +62,8 @@ class Assessment:
     `probability` is calibrated for `prevalence`, the assumed share of lures among the
     texts screened. The values of `contributions` sum to `logit` (to 1e-9).
     `notes` holds short codes of doubts: "too-short", "other-language", "empty".
+    `tier` is "second" where the second look had a say; `nearest` then holds the invented
+    examples nearest in meaning, as (similarity, label, text).
     """
 
     text: str
@@ -74,6 +76,7 @@ class Assessment:
     contributions: tuple[Contribution, ...]
     notes: tuple[str, ...] = ()
     tier: str = "first"
+    nearest: tuple[tuple[float, str, str], ...] = ()
 
     @property
     def indicators(self) -> tuple[str, ...]:
@@ -110,6 +113,7 @@ class Assessment:
             "indicators": list(self.indicators),
             "findings": [_finding_dict(f, self.text) for f in self.findings],
             "contributions": [{"kind": c.kind, "name": c.name, "value": c.value} for c in self.contributions],
+            "nearest": [{"similarity": s, "label": label, "text": text} for s, label, text in self.nearest],
             "caveat": self.caveat,
         }
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from screening.assessment import Role
 from screening.errors import CatalogueError
-from screening.neutral import names_of
+from screening.neutral import counterpart, names_of
 from screening.patterns import ANY, NUMBER, Automaton, Node, compile_pattern, parse_list, parse_pattern
 
 Ints = NDArray[np.int32]
@@ -26,6 +26,7 @@ LANGUAGES = ("es", "pt", "en")
 FORMAT = 1
 COMPILED, AUTOMATA = "catalogue.json", "automata.npz"
 STRENGTHS = ("strong", "medium", "weak")
+GENDERED = {"targeting", "venue"}  # families about whom an offer seeks: their phrases are read as written
 MIN_EXAMPLES = 3  # hit and miss texts per indicator and language
 _KEYS = {
     "code",
@@ -228,7 +229,7 @@ class CatalogueBuilder:
 
     def __init__(self, indicators: tuple[Indicator, ...]) -> None:
         self._indicators = indicators
-        self._codes = {i.code for i in indicators}
+        self._families = {i.code: i.family for i in indicators}
         self._atoms = {ANY: 0, NUMBER: 1}
         self._phrases: list[Phrase] = []
         self._compiled: list[Automaton] = []
@@ -260,7 +261,7 @@ class CatalogueBuilder:
         """Add one language file."""
         table = _parse_toml(toml, name)
         lists = _read_lists(table.pop("lists", {}), name, _group_lists())
-        if unknown := sorted(set(table) - self._codes):
+        if unknown := sorted(set(table) - set(self._families)):
             raise CatalogueError(f"{name}: no indicator has the code {', '.join(unknown)}")
         for code, entry in table.items():
             _check_entry(entry, f"{name}: {code}")
@@ -274,11 +275,26 @@ class CatalogueBuilder:
             automaton = compile_pattern(parse_pattern(pattern, lists))
         except CatalogueError as error:
             raise CatalogueError(f"{place}: {pattern!r}: {error}") from error
+        if self._families[phrase.code] not in GENDERED:
+            automaton = both_genders(automaton)
         for out in automaton.edges:
             for atom, _ in out:
                 self._atoms.setdefault(atom, len(self._atoms))
         self._compiled.append(automaton)
         self._phrases.append(phrase)
+
+
+def both_genders(automaton: Automaton) -> Automaton:
+    """Return the automaton reading "cocinera" wherever it reads "cocinero", and the other way round."""
+    edges = [[(_with_counterparts(atom), target) for atom, target in out] for out in automaton.edges]
+    return Automaton(edges, automaton.accept, automaton.longest)
+
+
+@functools.cache
+def _with_counterparts(atom: str) -> str:
+    words = atom.split("|")
+    others = {other + word[len(word.rstrip("*")) :] for word in words if (other := counterpart(word.rstrip("*")))}
+    return "|".join(sorted({*words, *others}))
 
 
 def _check_entry(entry: Mapping[str, Any], place: str) -> None:
@@ -290,7 +306,7 @@ def _check_entry(entry: Mapping[str, Any], place: str) -> None:
 
 def _group_lists() -> dict[str, Node]:
     """Return the lists every file has: so no pattern knows one country or nationality and not another."""
-    return {name: parse_list(name, names_of("@" + name), {}) for name in ("country", "nationality")}
+    return {name: parse_list(name, names_of(name), {}) for name in ("country", "nationality")}
 
 
 def _read_lists(table: Mapping[str, list[str]], name: str, lists: dict[str, Node]) -> dict[str, Node]:

@@ -95,6 +95,11 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prevalence", type=_prevalence, metavar="P", help="share of lures you assume, in (0, 1); shifts probabilities"
     )
+    parser.add_argument(
+        "--second-look",
+        action="store_true",
+        help="look twice, by meaning, at texts near the threshold; explain: at this one (needs the extra semantic)",
+    )
 
 
 def _prevalence(text: str) -> float:
@@ -169,6 +174,7 @@ def _count(text: str) -> int:
 
 def _screener(args: argparse.Namespace) -> Screener:
     screener = Screener.load(args.model)
+    screener = screener.with_second_look() if args.second_look else screener
     return screener.with_prevalence(args.prevalence) if args.prevalence else screener
 
 
@@ -266,7 +272,7 @@ def _tallied(args: argparse.Namespace) -> Iterator[_Tally]:
 
 def _explain(args: argparse.Namespace) -> int:
     text = _read_stdin() if args.text == "-" else args.text
-    assessment = _screener(args).screen(text)
+    assessment = _screener(args).screen(text, second_look=args.second_look or None)
     if args.json:
         print(json.dumps(assessment.to_dict(), ensure_ascii=False, indent=2))
         return DONE

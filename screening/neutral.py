@@ -6,6 +6,7 @@ import functools
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 from screening.fold import fold_text
 
@@ -17,7 +18,7 @@ def neutral_words(texts: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield the tokens, names of groups replaced by their neutral form, each with its index.
 
     >>> list(neutral_words(["una", "amiga", "de", "costa", "rica"]))
-    [('una', 0), ('amigo', 1), ('de', 2), ('@country', 3)]
+    [('una', 0), ('amigo', 1), ('de', 2), ('@nation', 3)]
     """
     table, openings = _table()
     i = 0
@@ -32,20 +33,45 @@ def _width(texts: Sequence[str], i: int, table: Mapping[tuple[str, ...], str]) -
     return next((n for n in range(LONGEST, 0, -1) if tuple(texts[i : i + n]) in table), 0)
 
 
-def names_of(token: str) -> list[str]:
-    """Return the folded names that are read as a token, such as "@country"."""
-    return sorted(" ".join(name) for name, neutral in _table()[0].items() if neutral == token)
+def names_of(block: str) -> list[str]:
+    """Return the folded names of "country" or "nationality"; what is both ("argentina") counts as a country."""
+    names = {" ".join(name) for name in _names(_block(block))}
+    if block == "nationality":
+        names -= set(names_of("country"))
+    return sorted(names)
+
+
+def counterpart(word: str) -> str | None:
+    """Return the same word of the other gender, None where the table has none."""
+    return _counterparts().get(word)
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads((resources.files("screening") / "data" / "neutral.toml").read_text("utf-8"))
+
+
+def _block(block: str) -> str:
+    return next(str(blocks[block]) for blocks in _data()["same"].values() if block in blocks)
 
 
 @functools.cache
 def _table() -> tuple[dict[tuple[str, ...], str], frozenset[str]]:
-    data = tomllib.loads((resources.files("screening") / "data" / "neutral.toml").read_text("utf-8"))
-    table = {name: token for token, names in data["same"].items() for name in _names(names)}
-    for pair in data["gender"]["pairs"].replace("\n", "|").split("|"):
-        if pair.strip():
-            first, second = fold_text(pair).split()
-            table[(second,)] = first
+    same = _data()["same"].items()
+    table = {name: token for token, blocks in same for block in blocks.values() for name in _names(block)}
+    table.update({(second,): first for first, second in _pairs()})
     return table, frozenset(name[0] for name in table)
+
+
+@functools.cache
+def _counterparts() -> dict[str, str]:
+    return {word: other for pair in _pairs() for word, other in (pair, pair[::-1])}
+
+
+def _pairs() -> list[tuple[str, str]]:
+    """Return (form that is kept, form that is read as it), the kept one mostly masculine."""
+    entries = _data()["gender"]["pairs"].replace("\n", "|").split("|")
+    return [(first, second) for first, second in (fold_text(e).split() for e in entries if e.strip())]
 
 
 def _names(block: str) -> Iterator[tuple[str, ...]]:

@@ -49,6 +49,11 @@ _WORDING = {
         "authority": "Según",
         "also": "Qué más se tuvo en cuenta (no es una señal de riesgo)",
         "how": "Cómo se hizo: de forma automática; el resultado suma los pesos de estas señales y de las palabras.",
+        "twice": "Se leyó dos veces: el resultado suma también su parecido de sentido con ejemplos conocidos.",
+        "nearest": "Segunda lectura: los ejemplos inventados más cercanos por su sentido",
+        "lure": "oferta engañosa",
+        "honest": "oferta honesta",
+        "framed": "no es una oferta",
         "caveat": "Qué no significa",
         "missing": "Falta añadir, por quien decida: la medida y su alcance, la norma aplicada y cómo recurrir.",
     },
@@ -67,6 +72,11 @@ _WORDING = {
         "authority": "Segundo",
         "also": "O que mais se levou em conta (não é sinal de risco)",
         "how": "Como foi feito: de forma automática; o resultado soma os pesos destes sinais e das palavras.",
+        "twice": "Foi lido duas vezes: o resultado soma também a sua semelhança de sentido com exemplos conhecidos.",
+        "nearest": "Segunda leitura: os exemplos inventados mais próximos pelo sentido",
+        "lure": "oferta enganosa",
+        "honest": "oferta honesta",
+        "framed": "não é uma oferta",
         "caveat": "O que isto não significa",
         "missing": "Falta acrescentar, por quem decidir: a medida e o seu alcance, a norma aplicada e como recorrer.",
     },
@@ -85,6 +95,11 @@ _WORDING = {
         "authority": "According to",
         "also": "What else was taken into account (not a sign of risk)",
         "how": "How it was done: by automated means; the result sums the weights of these signs and of the words.",
+        "twice": "It was read twice: the result also sums its likeness in meaning to known examples.",
+        "nearest": "Second look: the invented examples nearest in meaning",
+        "lure": "deceptive offer",
+        "honest": "honest offer",
+        "framed": "not an offer",
         "caveat": "What this does not mean",
         "missing": "To be added by whoever decides: the measure and its scope, the rule applied, and how to appeal.",
     },
@@ -141,10 +156,10 @@ def sum_of(assessment: Assessment) -> str:
     Signs found together add a term of their own, which is no finding.
     """
     found = {f.code for f in assessment.findings}
-    sums = {"start": 0.0, "signs": 0.0, "signs together": 0.0, "words": 0.0}
+    sums = {"start": 0.0, "signs": 0.0, "signs together": 0.0, "words": 0.0, "second look": 0.0}
     for term in assessment.contributions:
         sign = "signs" if term.name in found else "signs together"
-        sums[{"intercept": "start", "words": "words"}.get(term.kind, sign)] += term.value
+        sums[{"intercept": "start", "words": "words", "semantic": "second look"}.get(term.kind, sign)] += term.value
     terms = ", ".join(f"{name} {signed(value)}" for name, value in sums.items() if value)
     return f"{terms}: {signed(assessment.logit)} in all, which is {percent(assessment.probability)}"
 
@@ -165,12 +180,24 @@ def to_html(assessment: Assessment) -> str:
         f"<p><strong>{words['level']}: {words[assessment.level]}</strong> · "
         f"{words['probability']}: {percent(assessment.probability)}</p>\n"
         f"{_notes_html(assessment)}{_text_html(assessment)}\n{_findings_html(assessment, opened=True)}\n"
+        f"{_nearest_html(assessment)}"
         f"<p><small>{escape(assessment.caveat)}</small></p>\n</article>"
     )
 
 
 def _spoken(assessment: Assessment) -> str:
     return assessment.language if assessment.language in _WORDING else "en"
+
+
+def _nearest_html(assessment: Assessment) -> str:
+    if not assessment.nearest:
+        return ""
+    words = _WORDING[_spoken(assessment)]
+    items = "".join(
+        f"<li>{similarity:.2f} · {words[label]}: <q><bdi>{escape(text)}</bdi></q></li>"
+        for similarity, label, text in assessment.nearest
+    )
+    return f'<p>{words["nearest"]}:</p>\n<ul class="nearest">{items}</ul>\n'
 
 
 def _lang(assessment: Assessment) -> str:
@@ -303,7 +330,7 @@ def _posting_html(rank: int, posting: Posting) -> str:
         f'<p class="probability"><strong>{percent(a.probability)}</strong> probability</p>'
         f'<p class="language">{_LANGUAGE_NAMES[a.language]}</p></header>\n'
         f'<div class="body"><div class="left">{_text_html(a)}\n{_notes_html(a)}{_decision_html(rank, key)}</div>\n'
-        f'<section class="why" lang="{_spoken(a)}"><h3 lang="en">Why</h3>\n{_findings_html(a)}\n'
+        f'<section class="why" lang="{_spoken(a)}"><h3 lang="en">Why</h3>\n{_findings_html(a)}\n{_nearest_html(a)}'
         f'<p class="sum" lang="en">{escape(sum_of(a).capitalize())}</p></section></div>\n'
         "</article></li>"
     )
@@ -338,7 +365,8 @@ def statement_of_reasons(assessment: Assessment) -> str:
     ]
     if others:
         parts += [f"{words['also']}:", *(_reasons(n, f, assessment) for n, f in enumerate(others, len(risks) + 1))]
-    return "\n\n".join([*parts, words["how"], f"{words['caveat']}: {assessment.caveat}", words["missing"]]) + "\n"
+    how = words["how"] + (f" {words['twice']}" if assessment.tier == "second" else "")
+    return "\n\n".join([*parts, how, f"{words['caveat']}: {assessment.caveat}", words["missing"]]) + "\n"
 
 
 def _reasons(number: int, finding: Finding, assessment: Assessment) -> str:
@@ -370,6 +398,7 @@ def terminal(assessment: Assessment, colour: bool, width: int) -> Iterator[str]:
         yield from _wrapped(finding.reason, width)
         yield from (paint(line, "2") for line in _wrapped(finding.authority, width))
     yield from _strongest_words(assessment, width)
+    yield from _nearest_lines(assessment, width)
     yield ""
     yield from textwrap.wrap(f"Sum: {sum_of(assessment)}.", width)
     yield from textwrap.wrap(assessment.caveat, width)
@@ -381,6 +410,14 @@ def _strongest_words(assessment: Assessment, width: int) -> Iterator[str]:
         yield ""
         yield "Strongest words (folded):"
         yield from _wrapped(" · ".join(f"{visible(t.name)} {signed(t.value)}" for t in terms), width)
+
+
+def _nearest_lines(assessment: Assessment, width: int) -> Iterator[str]:
+    if assessment.nearest:
+        yield ""
+        yield "Looked at twice; nearest in meaning among our invented examples:"
+        for similarity, label, text in assessment.nearest:
+            yield from _wrapped(f"{similarity:.2f} · {_WORDING['en'][label]}: “{visible(text)}”", width)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

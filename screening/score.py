@@ -22,6 +22,12 @@ def contributions(features: Features, model: Model, shift: float = 0.0) -> tuple
     return (*first, *rest)
 
 
+def with_term(terms: tuple[Contribution, ...], term: Contribution) -> tuple[Contribution, ...]:
+    """Return the terms with one more in its place."""
+    first = tuple(t for t in terms if t.kind == "intercept")
+    return (*first, *sorted([*terms[len(first) :], term], key=_strength))
+
+
 def logit_of(terms: tuple[Contribution, ...]) -> float:
     """Return the exactly rounded sum of the terms."""
     return math.fsum(term.value for term in terms)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import bisect
+import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening.assessment import Assessment, Finding, Level, Span
+from screening.assessment import Assessment, Contribution, Finding, Level, Span
 from screening.catalogue import LANGUAGES, Catalogue, load_catalogue
 from screening.errors import ModelError
 from screening.features import EVASION, Features, Featuriser
 from screening.language import MIN_TOKENS, OTHER, detect_language
 from screening.model import Model, load_model
-from screening.score import contributions, log_odds, logit_of, probability_of
+from screening.score import contributions, log_odds, logit_of, probability_of, with_term
+from screening.semantic import SHARE, Look, SecondLook, load_second_look
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +27,7 @@ class Screener:
     """Scores postings and explains the score. Ranks for human review; condemns nobody.
 
     Make one with `Screener.load()`. A screener does not change: `with_prevalence`,
-    `at_precision` and `at_capacity` return new ones that share the model.
+    `with_second_look`, `at_precision` and `at_capacity` return new ones that share the model.
     """
 
     def __init__(self, model: Model, catalogue: Catalogue) -> None:
@@ -35,10 +37,14 @@ class Screener:
         self._featurise = Featuriser(catalogue)
         self._prevalence = float(model.manifest["prevalence"])
         self._thresholds = {level: float(model.manifest["thresholds"][level]) for level in ("review", "high")}
+        self._second_look: SecondLook | None = None
+        self._edge = float("inf")  # standing from which texts get the second look
 
     @classmethod
-    def load(cls, folder: str | Path | None = None) -> Screener:
+    def load(cls, folder: str | Path | None = None, *, second_look: bool = False) -> Screener:
         """Return a screener with the bundled model, or with one exported to `folder`.
+
+        `second_look=True` is short for `.with_second_look()`.
 
         Raises
         ------
@@ -46,8 +52,11 @@ class Screener:
             If the model is missing, was changed after export, or has another format.
         CatalogueError
             If a catalogue file is wrong.
+        MissingExtraError
+            If the second look is asked for and the extra `semantic` is not installed.
         """
-        return cls(load_model(folder), load_catalogue())
+        screener = cls(load_model(folder), load_catalogue())
+        return screener.with_second_look() if second_look else screener
 
     @property
     def catalogue(self) -> Catalogue:
@@ -68,22 +77,35 @@ class Screener:
     def _shift(self) -> float:
         return log_odds(self._prevalence) - log_odds(float(self._model.manifest["prevalence"]))
 
-    def screen(self, text: str) -> Assessment:
+    def screen(self, text: str, *, second_look: bool | None = None) -> Assessment:
         """Return the assessment of one posting.
 
         An empty text gets the note "empty"; one of under four words "too-short"; one in
         another language than es, pt or en "other-language": treat their scores as no opinion.
 
+        Parameters
+        ----------
+        second_look
+            True looks twice at this text whatever its score, False never does; by default the
+            texts of `with_second_look` are.
+
         Raises
         ------
         TypeError
             If `text` is not a str.
+        MissingExtraError
+            If the second look is asked for and the extra `semantic` is not installed.
         """
         if not isinstance(text, str):
             raise TypeError(f"a posting must be a str, not {type(text).__name__}; decode bytes or pick a text column")
+        if second_look and self._second_look is None:
+            return self.with_second_look().screen(text, second_look=True)
         features = self._featurise(text[:MAX_TEXT])
         language = detect_language(features.words)
         terms = contributions(features, self._model, self._shift)
+        look = self._look(features, text, logit_of(terms) - self._shift, second_look)
+        if look:
+            terms = with_term(terms, Contribution("semantic", "second look", look.term * self._span))
         logit = logit_of(terms)
         weights = {term.name: term.value for term in terms if term.kind == "indicator"}
         return Assessment(
@@ -96,7 +118,48 @@ class Screener:
             findings=self._findings(features, weights, language),
             contributions=terms,
             notes=_notes(features, language),
+            tier="second" if look else "first",
+            nearest=look.nearest if look else (),
         )
+
+    def with_second_look(self, share: float = SHARE) -> Screener:
+        """Return a screener that looks twice at the texts that this share of honest ones score above.
+
+        The second look reads meaning, takes milliseconds where the first takes microseconds,
+        and needs the extra `semantic`. Share 1 looks twice at every text. "high" then starts at
+        another probability, which as few honest ads pass as before.
+
+        Raises
+        ------
+        MissingExtraError
+            If the extra is not installed; the message holds the install command.
+        ModelError
+            If the second look's files are wrong, or the model does not tell "review" from "high".
+        ValueError
+            If the share is outside what was measured.
+        """
+        if self._span <= 0:
+            raise ModelError('the second look needs a model whose "high" is above its "review"; train it on more texts')
+        other = copy.copy(self)
+        look = load_second_look()
+        other._edge = look.edge(share)
+        if self._second_look is None:
+            other._second_look = look
+            other._thresholds = self._thresholds | {"high": self._thresholds["high"] + (look.high - 1) * self._span}
+        return other
+
+    def _look(self, features: Features, text: str, logit: float, wanted: bool | None) -> Look | None:
+        """Return the second look at a text of this logit, at the model's own prevalence; None if it gets none."""
+        if self._second_look is None or wanted is False or not features.words:
+            return None
+        standing = (logit - float(self._model.manifest["thresholds"]["review"])) / self._span
+        return self._second_look(features, text) if wanted or standing >= self._edge else None
+
+    @property
+    def _span(self) -> float:
+        """Return the logits from the model's threshold of "review" to that of "high": one unit of standing."""
+        thresholds = self._model.manifest["thresholds"]
+        return float(thresholds["high"]) - float(thresholds["review"])
 
     def screen_many(self, texts: Iterable[str]) -> Iterator[Assessment]:
         """Yield the assessment of each posting, in order and one at a time."""
@@ -120,9 +183,8 @@ class Screener:
         """Return a screener whose probabilities assume this share of lures, in (0, 1). Levels stay as they are."""
         if not 0 < prevalence < 1:
             raise ValueError(f"prevalence is a share strictly between 0 and 1, not {prevalence!r}")
-        other = Screener(self._model, self._catalogue)
+        other = copy.copy(self)
         other._prevalence = prevalence
-        other._thresholds = self._thresholds
         return other
 
     def at_precision(self, precision: float) -> Screener:

@@ -5,8 +5,9 @@ The encoder (Universal Sentence Encoder multilingual v3, in the package
 turns a text into 512 numbers; a linear layer of ours turns them into one term of the logit.
 
 Everything is measured in *standing*: 0 where "review" starts by the first tier, 1 where "high"
-does. So a second look fits any first tier whose thresholds mean what they say, and it keeps
-their meaning: as many honest ads pass them as before.
+does. So a second look fits any first tier whose thresholds mean what they say. The term is
+centred so that as many honest ads pass "review" as before; "high" moves to where it again
+means what it did.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from numpy.typing import NDArray
 from screening.errors import MissingExtraError, ModelError
 from screening.features import EVASION, Features
 from screening.model import manifest_hash
+from screening.neutral import neutral_words
 
 FORMAT = 1
 MANIFEST, WEIGHTS = "manifest.json", "weights.npz"
@@ -46,9 +49,9 @@ Encoder = Callable[[str], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A second look at one text: its new standing, and the examples nearest to it as (similarity, label, text)."""
+    """A second look at one text: what it adds to the standing, and the nearest examples (similarity, label, text)."""
 
-    standing: float
+    term: float
     nearest: tuple[tuple[float, str, str], ...]
 
 
@@ -67,7 +70,8 @@ class SecondLook:
     examples
         (label, text) of each; labels are "lure", "honest" and "framed" (a report, warning or account).
     manifest
-        Intercept, scale, shares, what it was trained on and measured at, and hashes.
+        The layer's weight, intercept and offset, the standing of "high", the band, what it was trained on
+        and measured at, and hashes.
     """
 
     encode: Encoder
@@ -76,17 +80,22 @@ class SecondLook:
     examples: tuple[tuple[str, str], ...]
     manifest: Mapping[str, Any]
 
-    def __call__(self, features: Features, text: str, standing: float) -> Look:
-        """Return the second look at a text whose first standing is given."""
+    def __call__(self, features: Features, text: str) -> Look:
+        """Return the second look at a text."""
         vector = self.encode(reading(features, text))
         layer = self.manifest["layer"]
         meaning = float(self.weights @ vector) + layer["intercept"]
-        return Look(layer["scale"] * (standing + layer["weight"] * meaning) + layer["offset"], self._nearest(vector))
+        return Look(layer["weight"] * meaning + layer["offset"], self._nearest(vector))
 
     def _nearest(self, vector: Floats) -> tuple[tuple[float, str, str], ...]:
         similarities = self.example_vectors @ vector
         best = np.argsort(-similarities, kind="stable")[:NEAREST]
         return tuple((round(float(similarities[i]), 4), *self.examples[i]) for i in best)
+
+    @property
+    def high(self) -> float:
+        """Return the standing at which "high" starts, for texts looked at twice."""
+        return float(self.manifest["high"])
 
     def edge(self, share: float) -> float:
         """Return the first standing above which that share of honest texts stands.
@@ -105,10 +114,23 @@ class SecondLook:
 
 
 def reading(features: Features, text: str) -> str:
-    """Return what the encoder reads of a text: its start, or its repaired words where spellings hide."""
+    """Return what the encoder reads of a text: its start, names of groups made neutral.
+
+    Where spellings hide, the repaired words are read in place of the text.
+    """
+    words = [(word.lstrip("@"), i) for word, i in neutral_words(features.tokens.texts)]
     if EVASION in features.values:
-        return " ".join(features.tokens.texts)[:MAX_READ]
-    return unicodedata.normalize("NFKC", text[:MAX_READ]).encode("utf-8", "replace").decode()
+        return " ".join(word for word, _ in words)[:MAX_READ]
+    tokens, pieces, done = features.tokens, [], 0
+    for (word, i), (_, after) in pairwise([*words, ("", len(tokens.texts))]):
+        if done >= MAX_READ:
+            break
+        if after > i + 1 or word != tokens.texts[i]:
+            start, end = features.folded.original_span(tokens.starts[i], tokens.ends[after - 1])
+            pieces += [text[done:start], word]
+            done = end
+    whole = "".join([*pieces, text[done : done + MAX_READ]])[:MAX_READ]
+    return unicodedata.normalize("NFKC", whole).encode("utf-8", "replace").decode()[:MAX_READ]
 
 
 def load_encoder() -> Encoder:
@@ -189,7 +211,8 @@ def save_second_look(
     labels, texts = zip(*examples, strict=True)
     arrays = {"weights": weights, "example_vectors": example_vectors, "example_labels": labels, "example_texts": texts}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()})
+    stored: dict[str, Any] = {name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()}
+    np.savez_compressed(buffer, **stored)
     stated = {**manifest, "format": FORMAT, "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
     stated["manifest_sha256"] = manifest_hash(stated)
     folder.mkdir(parents=True, exist_ok=True)

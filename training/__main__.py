@@ -12,7 +12,8 @@ import screening
 from screening.catalogue import AUTOMATA, COMPILED, compile_catalogue, read_sources, to_compiled
 from training.vectors import encoder_is_installed
 
-OWN_OPTIONS = {"adapt": "training.adapt", "drift": "training.drift"}  # commands that take other options than these
+# Commands that take other options than these.
+OWN_OPTIONS = {"adapt": "training.adapt", "drift": "training.drift", "semantic": "training.semantic"}
 PACKAGE_DATA = Path(screening.__file__).parent / "data"
 
 
@@ -37,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=("build", "evaluate", "corpus", "compile"),
         help="build (default): train and export; evaluate: measure on real texts; "
         "corpus: write the table of texts; compile: compile the catalogue's phrases; "
-        "adapt, drift: learn from decisions, compare two files of posts (adapt --help, drift --help)",
+        "adapt, drift, semantic: learn from decisions, compare two files of posts, train the second look "
+        "(each has its own --help)",
     )
     parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA; without either: generated only")
     parser.add_argument("-o", "--output", type=Path, help="model folder, or the corpus or results file")

@@ -44,6 +44,7 @@ MIN_UNKNOWN = 0.02  # share of words, likewise
 MIN_LANGUAGE = 0.05  # share of posts, likewise
 MIN_COPIES = 0.05
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+MIN_SHOWN = 0.005  # share of posts for a line in the table where nothing changed; the JSON has all
 COPY_WORDS = 5  # shorter openings are greetings, not templates
 
 
@@ -107,7 +108,7 @@ def _read(path: Path, text: str | None) -> tuple[pd.DataFrame, list[Reject]]:
 def period_of(texts: Sequence[str], model: Model) -> Period:
     """Return what is compared of some posts, by the serving code, one post at a time."""
     catalogue = load_catalogue()
-    featurise = Featuriser(catalogue, model.knows)
+    featurise = Featuriser(catalogue)
     starts = [model.manifest["thresholds"][level] for level in LEVELS[1:]]
     rows, openings = [], Counter[str]()
     for text in texts:
@@ -115,10 +116,9 @@ def period_of(texts: Sequence[str], model: Model) -> Period:
         words = [word for word in f.words if word.isalpha()]
         unknown = sum(not model.knows(word) for word in words) / max(1, len(words))
         logit = logit_of(contributions(f, model))
-        rows.append(
-            (logit, LEVELS[bisect_right(starts, logit)], detect_language(f.words), len(words), unknown, f.values)
-        )
-        openings[template_group(text)] += 1
+        language = detect_language(f.words)
+        rows.append((logit, LEVELS[bisect_right(starts, logit)], language, len(words), unknown, f.values))
+        openings[template_group(text, language)] += 1
     logits, levels, languages, lengths, shares, codes = zip(*rows, strict=True)
     found = pd.DataFrame({code: [code in c for c in codes] for code in catalogue.codes})
     copies = sum(n for words, n in openings.items() if n > 1 and len(words.split()) >= COPY_WORDS)
@@ -212,7 +212,9 @@ def _indicators(a: Period, b: Period) -> dict[str, dict[str, Any]]:
         c: rates(a.found[c].to_numpy(), b.found[c].to_numpy()) for c in a.found if a.found[c].any() or b.found[c].any()
     }
     adjusted = stats.false_discovery_control([row["p"] for row in rows.values()]) if rows else []
-    for row, p in zip(rows.values(), adjusted, strict=True):
+    roles = {i.code: i.role for i in load_catalogue().indicators}
+    for (code, row), p in zip(rows.items(), adjusted, strict=True):
+        row["role"] = roles[code]
         row["changed"] = bool(p < LEVEL and not 1 / MIN_RATIO < row["ratio"] < MIN_RATIO)
     return dict(sorted(rows.items(), key=lambda item: item[1]["p"]))
 
@@ -223,11 +225,11 @@ def _indicators(a: Period, b: Period) -> dict[str, dict[str, Any]]:
 def sentences(result: dict[str, Any]) -> Iterator[str]:
     """Yield what changed, each with what it may mean; one sentence where nothing did."""
     said = [
+        *_about_languages(result["languages"]),
         *_about_scores(result["scores"]),
         *_about_levels(result["levels"]),
         *_about_indicators(result["indicators"]),
         *_about_words(result["unknown_words"]),
-        *_about_languages(result["languages"]),
         *_about_copies(result["copies"]),
     ]
     yield from said or ["Nothing changed by more than chance and the limits of this report."]
@@ -248,19 +250,30 @@ def _about_levels(levels: dict[str, Any]) -> Iterator[str]:
         if row["p"] < LEVEL and not 1 / MIN_RATIO < row["ratio"] < MIN_RATIO:
             yield (
                 f"{row['shares'][0]:.2%} of posts were {level}, now {row['shares'][1]:.2%} ({_times(row)}): "
-                "more or fewer lures, or honest posts that read alike. Decide a few dozen of them before moving a threshold."
+                "more or fewer lures, or honest posts that read alike. Decide a few dozen before moving a threshold."
             )
+
+
+# Role, and whether found more often -> what it may mean.
+_MEANINGS = {
+    ("risk", True): "a new campaign or wording; read some of these posts",
+    ("risk", False): "a campaign that ended, or goes on in words not known here; read what scores just below review",
+    ("framing", True): "more warnings, news, accounts or pleas for work come in",
+    ("framing", False): "fewer warnings, news, accounts or pleas for work come in",
+    ("bounded", True): "posts say more of employer, hours, contract or selection, or lures have learnt to",
+    ("bounded", False): "posts say less of employer, hours, contract or selection",
+    ("offer", True): "more posts are offers",
+    ("offer", False): "fewer posts are offers",
+}
 
 
 def _about_indicators(indicators: dict[str, Any]) -> Iterator[str]:
     changed = {code: row for code, row in indicators.items() if row["changed"]}
-    for more, meaning in (
-        (True, "a new campaign or wording"),
-        (False, "a campaign that ended, or a wording we do not know"),
-    ):
-        codes = [f"{code} ({_times(row)})" for code, row in changed.items() if (row["ratio"] > 1) == more]
-        if codes:
-            yield f"Found {'more' if more else 'less'} often: {', '.join(codes)}: {meaning}. Read some of these posts."
+    for (role, more), meaning in _MEANINGS.items():
+        alike = {code: row for code, row in changed.items() if (row["role"], row["ratio"] > 1) == (role, more)}
+        if alike:
+            codes = ", ".join(f"{code} ({_times(row)})" for code, row in alike.items())
+            yield f"Found {'more' if more else 'less'} often: {codes}: {meaning}."
 
 
 def _about_words(unknown: dict[str, Any]) -> Iterator[str]:
@@ -305,7 +318,8 @@ def as_text(result: dict[str, Any]) -> str:
             lines.append(f"{f'{title}, {period}':<30}" + "".join(f"{value:>8.1f}" for value in row))
     lines += ["", f"{'share of':<30}{'earlier':>9}{'later':>9}{'ratio':>8}   95 % interval"]
     for kind in ("levels", "languages", "indicators"):
-        lines += [_rate_line(name, row) for name, row in result[kind].items()]
+        shown = {n: row for n, row in result[kind].items() if row.get("changed") or max(row["shares"]) >= MIN_SHOWN}
+        lines += [_rate_line(name, row) for name, row in shown.items()]
     unknown = result["unknown_words"]["means"]
     lines.append(f"{'unknown words':<30}{unknown[0]:>9.2%}{unknown[1]:>9.2%}")
     lines.append(f"{'posts with copies':<30}{result['copies'][0]:>9.2%}{result['copies'][1]:>9.2%}")

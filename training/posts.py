@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,10 @@ from typing import Any
 import pandas as pd
 
 from screening.errors import InputError
+from screening.fold import fold_text
 from screening.inputs import Reject, open_table, postings
+from screening.language import detect_language
+from screening.screener import MAX_TEXT
 
 # As the HTML report exports them: the moderator agrees, or not, that the posting is a deceptive offer.
 LABELS = {"agree": 1, "disagree": 0, "unsure": None}
@@ -24,36 +28,44 @@ class DecisionError(ValueError):
     """Raised when decisions cannot teach: unknown values, posts not found, conflicts, too few or one-sided."""
 
 
-def read_posts(path: str | Path, text: str | None = None) -> tuple[pd.DataFrame, list[Reject]]:
+def read_posts(path: str | Path, column: str | None = None) -> tuple[pd.DataFrame, list[Reject]]:
     """Return the posts of a file, and the rows that hold none.
 
     Parameters
     ----------
     path
         CSV, JSONL or Parquet, plain or .gz.
-    text
-        The column with the post; otherwise one of the names `screening score` knows.
+    column
+        The one with the post; otherwise one of the names `screening score` knows.
 
     Returns
     -------
     pd.DataFrame
-        Columns id, text, source, group, all str. `id` is the row's number among all rows, from 1,
-        where the file has none, as in the HTML report; `source` and `group` are "" likewise.
+        Columns id, text (as far as a screener reads it), language, source, group, all str. `id` is
+        the row's number among all rows, from 1, where the file has none, as in the HTML report;
+        `source` and `group` are "" likewise.
     list of Reject
         What could not be read, and why.
     """
     rows, rejects = [], []
     with open_table(str(path)) as table:
-        for number, item in enumerate(postings(table, text), 1):
+        for number, item in enumerate(postings(table, column), 1):
             if isinstance(item, Reject):
                 rejects.append(item)
                 continue
             row, post = item
-            rows.append((_cell(row.values, "id") or str(number), post, *(_cell(row.values, c) for c in _GROUPINGS)))
-    return pd.DataFrame(rows, columns=["id", "text", *_GROUPINGS], dtype=object), rejects
+            key, text = _cell(row.values, "id") or str(number), post[:MAX_TEXT]
+            rows.append((key, text, language_of(text), *(_cell(row.values, name) for name in _GROUPINGS)))
+    return pd.DataFrame(rows, columns=["id", "text", "language", *_GROUPINGS], dtype=object), rejects
 
 
 _GROUPINGS = ("source", "group")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def language_of(text: str) -> str:
+    """Return "es", "pt", "en" or "other"."""
+    return detect_language(dict.fromkeys(_WORD.findall(fold_text(text))))
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:
