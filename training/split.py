@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -51,11 +49,3 @@ def _components(corpus: pd.DataFrame) -> Ints:
 def random_folds(corpus: pd.DataFrame, folds: int = FOLDS, seed: int = 0) -> Ints:
     """Return folds drawn at random: shown beside the grouped ones, to see what copies are worth."""
     return np.random.default_rng(seed).integers(0, folds, len(corpus))
-
-
-def fold_sizes(corpus: pd.DataFrame, folds: Ints) -> dict[str, list[int]]:
-    """Return, per kind, the rows in each fold."""
-    sizes: dict[str, list[int]] = defaultdict(list)
-    for kind, rows in corpus.assign(fold=folds).groupby("kind"):
-        sizes[str(kind)] = [int((rows.fold == f).sum()) for f in range(folds.max() + 1)]
-    return dict(sizes)
