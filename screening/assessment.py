@@ -7,6 +7,18 @@ from typing import Any, Literal
 
 Level = Literal["low", "review", "high"]
 Role = Literal["risk", "framing", "bounded", "offer"]
+SpeechAct = Literal["warning", "report", "account", "plea", "offer"]
+
+# What a text does, by the indicator that tells it: Searle's (1976) acts, as far as a posting shows them. The
+# first that is found names the text: a warning may tell a story, a victim's story reads like a report, and
+# each of them may quote an offer.
+SPEECH_ACTS: dict[str, SpeechAct] = {
+    "framing-warning": "warning",
+    "framing-account": "account",
+    "framing-report": "report",
+    "framing-seeker": "plea",
+    "offer-to-reader": "offer",
+}
 
 CAVEAT = {
     "es": "Apoyo a la decisión: ordena textos para revisión humana; no prueba un delito ni señala a una persona.",
@@ -84,6 +96,12 @@ class Assessment:
         return tuple(f.code for f in self.findings if f.role == "risk")
 
     @property
+    def speech_act(self) -> tuple[SpeechAct, Finding] | None:
+        """Return what the text reads as, with the finding that tells it; None where nothing does."""
+        by_code = {finding.code: finding for finding in self.findings}
+        return next(((act, by_code[code]) for code, act in SPEECH_ACTS.items() if code in by_code), None)
+
+    @property
     def caveat(self) -> str:
         """Return what a flag does not mean, in the posting's language."""
         return CAVEAT.get(self.language, CAVEAT["en"])
@@ -111,6 +129,7 @@ class Assessment:
             "tier": self.tier,
             "notes": list(self.notes),
             "indicators": list(self.indicators),
+            "speech_act": self.speech_act[0] if self.speech_act else None,
             "findings": [_finding_dict(f, self.text) for f in self.findings],
             "contributions": [{"kind": c.kind, "name": c.name, "value": c.value} for c in self.contributions],
             "nearest": [{"similarity": s, "label": label, "text": text} for s, label, text in self.nearest],

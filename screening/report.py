@@ -55,6 +55,12 @@ _WORDING = {
         "honest": "oferta honesta",
         "framed": "no es una oferta",
         "caveat": "Qué no significa",
+        "reads": "Se lee como",
+        "warning": "una advertencia",
+        "report": "una noticia o un informe",
+        "account": "un relato propio",
+        "plea": "una búsqueda de trabajo o una pregunta",
+        "offer": "una oferta a quien lee",
         "missing": "Falta añadir, por quien decida: la medida y su alcance, la norma aplicada y cómo recurrir.",
     },
     "pt": {
@@ -78,6 +84,12 @@ _WORDING = {
         "honest": "oferta honesta",
         "framed": "não é uma oferta",
         "caveat": "O que isto não significa",
+        "reads": "Lê-se como",
+        "warning": "um alerta",
+        "report": "uma notícia ou um relatório",
+        "account": "um relato próprio",
+        "plea": "uma busca de trabalho ou uma pergunta",
+        "offer": "uma oferta a quem lê",
         "missing": "Falta acrescentar, por quem decidir: a medida e o seu alcance, a norma aplicada e como recorrer.",
     },
     "en": {
@@ -101,6 +113,12 @@ _WORDING = {
         "honest": "honest offer",
         "framed": "not an offer",
         "caveat": "What this does not mean",
+        "reads": "Reads as",
+        "warning": "a warning",
+        "report": "a report",
+        "account": "a first-person account",
+        "plea": "a plea for work or a question",
+        "offer": "an offer to the reader",
         "missing": "To be added by whoever decides: the measure and its scope, the rule applied, and how to appeal.",
     },
 }
@@ -150,6 +168,26 @@ def _segments(assessment: Assessment, limit: int) -> Iterator[tuple[str, tuple[i
         yield text[start:end], covering, tuple(sorted(ends.get(end, ())))
 
 
+def reads_as(assessment: Assessment) -> str:
+    """Return what the text does and the words that tell it, in its language; "" where nothing tells.
+
+    >>> from screening import Screener
+    >>> print(reads_as(Screener.load().screen("Beware of fake job offers abroad. Never pay for a visa.")))
+    Reads as a warning: “Beware of” · “Never pay”
+    """
+    if assessment.speech_act is None:
+        return ""
+    act, finding = assessment.speech_act
+    return (
+        f"{_WORDING[_spoken(assessment)]['reads']} {_WORDING[_spoken(assessment)][act]}: {_quoted(finding, assessment)}"
+    )
+
+
+def _quoted(finding: Finding, assessment: Assessment) -> str:
+    left, right = ("“", "”") if _spoken(assessment) == "en" else ("«", "»")
+    return " · ".join(f"{left}{visible(quote)}{right}" for quote in quotes_of(finding, assessment.text))
+
+
 def sum_of(assessment: Assessment) -> str:
     """Return how the findings and all else add up to the score: "start −4.60 + signs +3.10 ... = −1.00".
 
@@ -179,7 +217,8 @@ def to_html(assessment: Assessment) -> str:
         f'<article class="screening" lang="{_spoken(assessment)}">\n'
         f"<p><strong>{words['level']}: {words[assessment.level]}</strong> · "
         f"{words['probability']}: {percent(assessment.probability)}</p>\n"
-        f"{_notes_html(assessment)}{_text_html(assessment)}\n{_findings_html(assessment, opened=True)}\n"
+        f"{_notes_html(assessment)}{_text_html(assessment)}\n{_reads_html(assessment)}"
+        f"{_findings_html(assessment, opened=True)}\n"
         f"{_nearest_html(assessment)}"
         f"<p><small>{escape(assessment.caveat)}</small></p>\n</article>"
     )
@@ -198,6 +237,10 @@ def _nearest_html(assessment: Assessment) -> str:
         for similarity, label, text in assessment.nearest
     )
     return f'<p>{words["nearest"]}:</p>\n<ul class="nearest">{items}</ul>\n'
+
+
+def _reads_html(assessment: Assessment) -> str:
+    return f'<p class="act"><bdi>{escape(sentence)}</bdi></p>\n' if (sentence := reads_as(assessment)) else ""
 
 
 def _lang(assessment: Assessment) -> str:
@@ -330,7 +373,8 @@ def _posting_html(rank: int, posting: Posting) -> str:
         f'<p class="probability"><strong>{percent(a.probability)}</strong> probability</p>'
         f'<p class="language">{_LANGUAGE_NAMES[a.language]}</p></header>\n'
         f'<div class="body"><div class="left">{_text_html(a)}\n{_notes_html(a)}{_decision_html(rank, key)}</div>\n'
-        f'<section class="why" lang="{_spoken(a)}"><h3 lang="en">Why</h3>\n{_findings_html(a)}\n{_nearest_html(a)}'
+        f'<section class="why" lang="{_spoken(a)}"><h3 lang="en">Why</h3>\n'
+        f"{_reads_html(a)}{_findings_html(a)}\n{_nearest_html(a)}"
         f'<p class="sum" lang="en">{escape(sum_of(a).capitalize())}</p></section></div>\n'
         "</article></li>"
     )
@@ -360,6 +404,7 @@ def statement_of_reasons(assessment: Assessment) -> str:
         words["title"],
         f"{words['level']}: {words[assessment.level]}\n{words['probability']}: {percent(assessment.probability)} "
         f"({words['assumed'].format(share=percent(assessment.prevalence))})",
+        *filter(None, [reads_as(assessment)]),
         f"{words['found']}:",
         *([_reasons(n, f, assessment) for n, f in enumerate(risks, 1)] or [words["none"]]),
     ]
@@ -371,10 +416,8 @@ def statement_of_reasons(assessment: Assessment) -> str:
 
 def _reasons(number: int, finding: Finding, assessment: Assessment) -> str:
     words = _WORDING[_spoken(assessment)]
-    left, right = ("“", "”") if _spoken(assessment) == "en" else ("«", "»")
-    quotes = " · ".join(f"{left}{visible(quote)}{right}" for quote in quotes_of(finding, assessment.text))
     return (
-        f"{number}. {finding.title}\n   {words['quote']}: {quotes}\n"
+        f"{number}. {finding.title}\n   {words['quote']}: {_quoted(finding, assessment)}\n"
         f"   {words['why']}: {finding.reason}\n   {words['authority']}: {finding.authority}"
     )
 
@@ -388,6 +431,7 @@ def terminal(assessment: Assessment, colour: bool, width: int) -> Iterator[str]:
     )
     for note in assessment.notes:
         yield paint(_NOTES.get(note, note), "3")
+    yield from textwrap.wrap(reads_as(assessment), width)
     for finding in assessment.findings:
         yield ""
         mark = {"risk": "31", "offer": "0"}.get(finding.role, "36")

@@ -18,9 +18,11 @@ from screening import Assessment, Screener
 from screening.assessment import CAVEAT
 from screening.catalogue import Catalogue, compile_catalogue, read_sources
 from screening.features import COMBINATION, EVASION
+from screening.report import reads_as
 from screening.score import log_odds, probability_of
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cases" / "postings.json").read_text("utf-8"))
+SPEECH_ACTS = json.loads((Path(__file__).parent / "cases" / "speech_acts.json").read_text("utf-8"))
 TEXTS = [case["text"] for case in CASES]
 WORDS = sorted({word for text in TEXTS for word in text.split()})
 SUM_TOLERANCE = 1e-9  # logits
@@ -52,6 +54,18 @@ def cases(part: str) -> list[Any]:
         marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
         found.append(pytest.param(case, id=f"{case['language']}: {case['id']}", marks=marks))
     return found
+
+
+@pytest.mark.parametrize("case", SPEECH_ACTS, ids=lambda case: case["id"])
+def test_what_a_text_does_is_named_with_the_words_that_tell_it(screener: Screener, case: dict[str, Any]) -> None:
+    a = screener.screen(case["text"])
+    act = a.speech_act
+    assert (act and act[0]) == case["act"]
+    assert a.to_dict()["speech_act"] == case["act"]
+    if act:
+        quote = act[1].spans[0].of(case["text"])
+        assert reads_as(a).endswith(("»", "”"))
+        assert quote in reads_as(a)
 
 
 @pytest.mark.parametrize("case", cases("expect"))
