@@ -24,7 +24,7 @@ from screening.features import COMBINATION, Featuriser
 from screening.model import load_model, save_model
 from training import __main__ as command
 from training import build, export, generate
-from training.build import Recipe, assemble, out_of_fold, sample_weights, usable
+from training.build import assemble, out_of_fold
 from training.calibrate import calibrate, curve, expected_calibration_error, operating_points
 from training.corpus import (
     COLUMNS,
@@ -46,6 +46,7 @@ from training.evaluation.quality import quality
 from training.fit import bounds_of, fit, prior_of
 from training.generate import PairError, draw_noise, generated
 from training.split import FOLDS, grouped_folds
+from training.weighing import Recipe, sample_weights, usable
 
 SCORE_TOLERANCE = 1e-4  # logits, between the matrix in float32 and the tables
 HALF_TOLERANCE = 0.05  # logits, after the weights were stored in half precision
@@ -712,7 +713,9 @@ def test_the_check_fails_where_a_floor_is_not_reached(
     measured = {**results(value, corpus), "random": results(value)["grouped"], "shortcuts": {}}
     monkeypatch.setattr(gate, "measure", lambda *args: measured)
     monkeypatch.setattr(gate, "as_text", lambda grouped: "")
-    options = argparse.Namespace(data=None, output=None, renew_floors=False, lower_floors=False, check=True)
+    options = argparse.Namespace(
+        data=None, output=None, mistakes=None, renew_floors=False, lower_floors=False, check=True
+    )
     assert gate.run(options) == code
 
 

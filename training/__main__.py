@@ -13,7 +13,13 @@ from screening.catalogue import AUTOMATA, COMPILED, compile_catalogue, read_sour
 from training.vectors import encoder_is_installed
 
 # Commands that take other options than these.
-OWN_OPTIONS = {"adapt": "training.adapt", "drift": "training.drift", "semantic": "training.semantic"}
+OWN_OPTIONS = {
+    "ablate": "training.ablate",
+    "adapt": "training.adapt",
+    "drift": "training.drift",
+    "reproduce": "training.reproduce",
+    "semantic": "training.semantic",
+}
 PACKAGE_DATA = Path(screening.__file__).parent / "data"
 
 
@@ -38,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=("build", "evaluate", "corpus", "compile"),
         help="build (default): train and export; evaluate: measure on real texts; "
         "corpus: write the table of texts; compile: compile the catalogue's phrases; "
-        "adapt, drift, semantic: learn from decisions, compare two files of posts, train the second look "
+        "adapt, drift, semantic, ablate: learn from decisions, compare two files of posts, train the second look, "
+        "measure what each ingredient adds; reproduce: rebuild, measure and write the cards, all in one "
         "(each has its own --help)",
     )
     parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA; without either: generated only")
@@ -55,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=("quality", "fairness", "evasion", "faithfulness", "shortcuts", "indicators", "all"),
         default="quality",
         help="evaluate: what to measure; quality (default) fits models out of fold, the others try the shipped one",
+    )
+    parser.add_argument(
+        "--mistakes", type=Path, help="evaluate: write the worst mistakes to this file; it holds real texts"
     )
     parser.add_argument("--check", action="store_true", help="evaluate: fail where a pinned floor is not reached")
     parser.add_argument("--renew-floors", action="store_true", help="evaluate: pin floors a little below these results")

