@@ -714,7 +714,7 @@ def test_the_check_fails_where_a_floor_is_not_reached(
     monkeypatch.setattr(gate, "measure", lambda *args: measured)
     monkeypatch.setattr(gate, "as_text", lambda grouped: "")
     options = argparse.Namespace(
-        data=None, output=None, mistakes=None, renew_floors=False, lower_floors=False, check=True
+        data=None, output=None, mistakes=None, random_split=False, renew_floors=False, lower_floors=False, check=True
     )
     assert gate.run(options) == code
 

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mistakes", type=Path, help="evaluate: write the worst mistakes to this file; it holds real texts"
     )
+    parser.add_argument(
+        "--random-split", action="store_true", help="evaluate: show beside it what a split at random would claim"
+    )
     parser.add_argument("--check", action="store_true", help="evaluate: fail where a pinned floor is not reached")
     parser.add_argument("--renew-floors", action="store_true", help="evaluate: pin floors a little below these results")
     parser.add_argument("--lower-floors", action="store_true", help="allow --renew-floors to lower a floor")

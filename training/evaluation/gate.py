@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
         return 2
     results = measure(args, table, real)
     print(as_text(results["grouped"]))
-    print(f"\nrandom split (copies on both sides; not a result): {summary(results['random'])}")
+    if args.random_split:
+        print(f"\nrandom split (copies on both sides; not a result): {summary(results['random'])}")
     print("shortcuts alone, ROC AUC (0.5 is chance): " + json.dumps(results["shortcuts"]))
     if args.output:
         args.output.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
@@ -69,12 +70,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(args: argparse.Namespace, table: Any, real: Any) -> dict[str, Any]:
-    """Return results on folds by source, and on random ones beside them."""
+    """Return results on folds by source, and where asked on random ones beside them."""
     catalogue = load_catalogue()
     prepared = prepare(table, catalogue, RECIPE, args.cache if args.encoder else None)
     results: dict[str, Any] = {"corpus_hash": corpus_hash(table[real])}
     folds = grouped_folds(table[real])
-    for name, split in (("grouped", folds), ("random", random_folds(table[real]))):
+    splits = {"grouped": folds} | ({"random": random_folds(table[real])} if args.random_split else {})
+    for name, split in splits.items():
         everywhere = np.full(len(table), -1)
         everywhere[real] = split
         logits = out_of_fold(prepared, everywhere, catalogue, RECIPE)[real]
