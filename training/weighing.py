@@ -45,7 +45,7 @@ class Recipe:
     emscad: bool = False
     distilled: float = 0.3  # share of the teacher in the targets
     own_labels: tuple[str, ...] = ("look-alike", "awareness", "generated-framed")  # kinds no teacher softens
-    weak_cap: float | None = 0.8  # logits that an indicator of weak strength (a perk) may add at most
+    weak_cap: float | None = 0.8  # logits, before calibration, that an indicator of weak strength (a perk) may add
 
 
 def sample_weights(table: pd.DataFrame, recipe: Recipe) -> Floats:
