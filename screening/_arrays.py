@@ -1,0 +1,576 @@
+"""The tables of the compiled path, derived at start from what the reference path reads. Holds no data of its own."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screening import _kernel as k
+from screening import features, fold, language, matching, neutral, tokens
+from screening.catalogue import LANGUAGES, Catalogue
+from screening.matching import _Words
+from screening.model import Model
+from screening.patterns import ANY
+
+Array = NDArray[Any]
+
+CODE_POINTS = 0x110000
+BLOCK = 256  # code points whose folds are worked out together
+EXPANSIONS = 1 << 18  # places; all of Unicode takes under 100,000
+SHIFTS = 48  # UTF-8 bytes: longer words are gone through byte by byte
+CODES = 64  # bits of a mask
+SHAPES = [f"#{digits}" for digits in range(10)]
+
+
+class FoldTable:
+    """Folds and classes of code points, worked out from `fold` and `tokens` a block at a time, when first met."""
+
+    def __init__(self) -> None:
+        self.folds = np.zeros(CODE_POINTS, np.uint32)  # pages that stay untouched take no memory
+        self.hides = np.zeros(CODE_POINTS, np.uint8)
+        self.expansions = np.zeros(EXPANSIONS, np.uint32)
+        self.table = k.Folding(self.folds, self.hides, self.expansions)
+        self._used = 1  # the first place says "none": dropped code points
+        self._lock = threading.Lock()
+        self.add(0)
+        if (self.folds[:128] & k.SPECIAL).any():
+            raise ValueError("an ASCII character folds to none or several; the compiled path expects one")
+
+    def add(self, code: int) -> None:
+        """Work out the block of a code point. Threads may read meanwhile: each entry is written last, at once."""
+        with self._lock:
+            first = code // BLOCK * BLOCK
+            for c in range(first, first + BLOCK):
+                if not self.folds[c]:
+                    self.hides[c] = _hides(chr(c))
+                    self.folds[c] = self._entry(fold.fold_text(chr(c)))
+
+    def _entry(self, folded: str) -> int:
+        if len(folded) == 1:
+            return packed(folded)
+        place = self._used if folded else 0
+        if folded:
+            self.expansions[place] = len(folded)
+            self.expansions[place + 1 : place + 1 + len(folded)] = [packed(char) for char in folded]
+            self._used += 1 + len(folded)
+        return k.SPECIAL | place
+
+
+def packed(char: str) -> int:
+    """Return the code of a folded character with its class bits, as the expressions of `tokens` see it."""
+    bits = ord(char)
+    chunk = char in "@$" or bool(re.match(r"\w", char))
+    alone = not chunk and char != tokens.BOUNDARY and tokens._TOKEN.fullmatch(char) is not None
+    for bit, holds in (
+        (k.WORD, re.match(r"\w", char)),
+        (k.ALPHA, char.isalpha()),
+        (k.DECIMAL, re.match(r"\d", char)),
+        (k.LETTER, re.match(r"[^\W\d_]", char)),
+        (k.CHUNK, chunk),
+        (k.SYMBOL, alone and char not in "!?;\n"),
+        (k.STOP, alone and char in "!?;\n"),
+        (k.DIGIT, char.isdigit()),
+        (k.CLAUSE, matching._CLAUSE.match(char)),
+        (k.EMOJI, tokens.is_emoji(char)),
+    ):
+        if holds:
+            bits |= bit
+    return bits
+
+
+def _hides(char: str) -> int:
+    """Return the part a character plays in the expression for hidden spellings."""
+    if features._HIDDEN.search(char + "\N{GREEK SMALL LETTER ALPHA}") and char.isascii():
+        return k.LATIN
+    if features._HIDDEN.search("A" + char):
+        return k.FOREIGN
+    return k.INVISIBLE if features._HIDDEN.search(f"A{char}A") else 0
+
+
+class Hasher:
+    """The kernel's hash of words, for whole lists; under secrets of its own."""
+
+    def __init__(self) -> None:
+        # Odd, and large enough to spread a letter over all bits
+        self.seed = np.array([secrets.randbits(64) | 1 | 1 << 63 for _ in range(3)], np.uint64)
+
+    def words(self, words: Sequence[str], *, prefix: bool = False) -> Array:
+        """Return uint64 of shape (words,)."""
+        codes = np.zeros((len(words), max(map(len, words), default=1)), np.uint64)
+        lengths = np.array([len(word) for word in words])
+        for i, word in enumerate(words):
+            codes[i, : len(word)] = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32)
+        h = np.full(len(words), self.seed[0], np.uint64)
+        for column in range(codes.shape[1]):
+            h = np.where(column < lengths, (h ^ codes[:, column]) * self.seed[1], h)
+        return self._finish(h ^ self.seed[2]) if prefix else self._finish(h)
+
+    def names(self, names: Sequence[tuple[str, ...]]) -> Array:
+        """Return the hashes of names of several words."""
+        hashes = np.empty(len(names), np.uint64)
+        for i, name in enumerate(names):
+            h = self.seed[2:]
+            for word in self.words(name):
+                h = (h ^ word) * self.seed[1]
+            hashes[i] = self._finish(h)[0]
+        return hashes
+
+    @staticmethod
+    def _finish(h: Array) -> Array:
+        h = (h ^ (h >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        h ^= h >> np.uint64(29)
+        return np.where(h == 0, np.uint64(1), h)
+
+
+def hash_table(keys: Array, values: Sequence[int] | Array) -> tuple[Array, Array]:
+    """Return a table that the kernel finds keys in."""
+    size = 1 << max(4, (4 * len(keys)).bit_length())
+    table, held = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+    if not k.insert(table, held, keys, np.asarray(values, np.int64)):
+        raise ValueError("two words have one hash: start again")  # once in 2**37 starts
+    return table, held
+
+
+def rows_first(rows: Array, count: int) -> Array:
+    """Return int32 of shape (count + 1,): where each row starts in sorted row numbers."""
+    return np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
+
+
+def expand(first: Array, rows: Array) -> tuple[Array, Array]:
+    """Return for each item of the rows asked for (index into `rows`, place of the item)."""
+    counts = first[rows + 1] - first[rows]
+    source = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return source, first[rows][source] + within
+
+
+class Phrases:
+    """The catalogue's automata without gaps, and the classes of words that they tell apart."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        a = catalogue.automata
+        self.languages = sorted({p.language for p in catalogue.phrases})
+        if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.LIVE:
+            raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.LIVE} tokens")
+        self.catalogue, self.states = catalogue, len(a.first) - 1
+        self.words = _Words(catalogue.atoms)
+        self.phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))
+        lane_of_phrase = np.array([self.languages.index(p.language) for p in catalogue.phrases], np.int64)
+        self.lane_of = lane_of_phrase[self.phrase_of]
+        sources = np.repeat(np.arange(self.states), np.diff(a.first))
+        self.any = catalogue.atoms.index(ANY)
+        self.entered = np.full(self.states, self.any, np.int64)
+        self.entered[a.target] = a.atom
+        if (self.entered[a.target] != a.atom).any():
+            raise ValueError("a state is entered by several atoms; the compiled path expects one")
+        self._edges(sources)
+        self._lanes()
+
+    def _edges(self, sources: Array) -> None:
+        a = self.catalogue.automata
+        room = 4 * len(a.atom) + 1024
+        while True:
+            out = np.zeros((room, 3), np.uint64)
+            count = k.take_out_gaps(a.first, a.atom, a.target, self.any, out)
+            if count >= 0:
+                break
+            room *= 2
+        self.edge_source, self.edge_target = out[:count, 0].astype(np.int32), out[:count, 1].astype(np.int32)
+        self.edge_distances = out[:count, 2].copy()
+        self.edge_first = rows_first(self.edge_source, self.states)
+        self.state_span = np.zeros(self.states, np.int32)
+        farthest = np.array([int(d).bit_length() - 1 for d in np.unique(self.edge_distances)], np.int32)
+        spans = farthest[np.searchsorted(np.unique(self.edge_distances), self.edge_distances)]
+        np.maximum.at(self.state_span, self.edge_source, spans)
+        order = np.argsort(a.target, kind="stable")
+        self.back_first = rows_first(a.target[order], self.states)
+        self.back_source = sources[order].astype(np.int32)
+
+    def _names(self) -> None:
+        """List the words and prefixes, and which atoms each satisfies."""
+        with_atoms = self.words.atoms_with
+        self.names = list(with_atoms)
+        prefixes = self.words._prefix_lengths
+        rows: list[int] = []
+        atoms: list[int] = []
+        for row, name in enumerate(self.names):
+            if is_prefix(name):
+                satisfied = [name[:n] + "*" for n in prefixes if n < len(name)]
+            else:
+                satisfied = self.words.names_of(name)
+            found = [atom for s in satisfied if s in with_atoms for atom in with_atoms[s]]
+            if name[0].isdigit() and not is_prefix(name):
+                found += self.words._numbers
+            rows += [row] * len(found)
+            atoms += found
+        number = len(self.names) + 1  # after all names: the row of a plain token, which has none, and of a number
+        self.row_of = np.array(rows + [number] * len(self.words._numbers), np.int64)
+        self.atom_of = np.array(atoms + list(self.words._numbers), np.int64)
+
+    def _lanes(self) -> None:
+        self._names()
+        rows = len(self.names) + 2
+        self.state_atom = np.zeros(self.states, np.int32)  # numbered in its lane, ANY first
+        lanes = [self._lane(lane) for lane in range(len(self.languages))]
+        widest = max(lane["atoms"] for lane in lanes)
+        base = np.cumsum([0] + [lane["classes"] for lane in lanes])
+        total = int(base[-1])
+        self.class_lane = np.repeat(base[:-1], np.diff(base)).astype(np.int32)
+        self.class_of = np.stack([lane["class_of"] + base[i] for i, lane in enumerate(lanes)]).astype(np.int32)
+        assert self.class_of.shape == (len(lanes), rows)
+        bits = np.zeros((total, widest // 64 + 1, 64), bool)
+        bits[:, 0, 0] = True  # ANY
+        for i, lane in enumerate(lanes):
+            bits[lane["pair_class"] + base[i], lane["pair_atom"] // 64, lane["pair_atom"] % 64] = True
+        packed_bits = np.packbits(bits, axis=2, bitorder="little")
+        self.class_atoms = packed_bits.view("<u8").astype(np.uint64)[:, :, 0].copy()
+        atom_base = np.cumsum([0] + [lane["atoms"] for lane in lanes])
+        pair_class = np.concatenate([lane["pair_class"] + base[i] for i, lane in enumerate(lanes)])
+        pair_atom = np.concatenate([lane["pair_atom"] + atom_base[i] for i, lane in enumerate(lanes)])
+        self._classes(total, pair_class, pair_atom, self.state_atom + atom_base[self.lane_of], int(atom_base[-1]))
+        self.rows = np.zeros((total, max(lane["classes"] for lane in lanes) // 64 + 1, 2), np.uint64)
+        by_atom = np.argsort(pair_atom, kind="stable")
+        self._row_arguments = (
+            rows_first(pair_atom[by_atom], int(atom_base[-1])),
+            pair_class[by_atom].astype(np.int32),
+            (self.state_atom + atom_base[self.lane_of]).astype(np.int32),
+        )
+
+    def _lane(self, lane: int) -> dict[str, Any]:
+        """Number the atoms of a lane and the sets of them that words satisfy."""
+        own = self.lane_of == lane
+        atoms = np.unique(np.append(self.entered[own], self.any))
+        atoms = np.append(self.any, atoms[atoms != self.any])
+        number = np.full(len(self.catalogue.atoms), -1, np.int64)
+        number[atoms] = np.arange(len(atoms))
+        self.state_atom[own] = number[self.entered[own]]
+        local = number[self.atom_of]
+        kept = local > 0
+        pairs = np.unique(self.row_of[kept] * len(atoms) + local[kept])
+        rows, local = pairs // len(atoms), pairs % len(atoms)
+        # Sets are told apart by sums of random numbers; an empty one sums to 0, and so comes first.
+        random = np.array([0] + [secrets.randbits(64) for _ in atoms[1:]], np.uint64)
+        sums = np.zeros(len(self.names) + 2, np.uint64)
+        np.add.at(sums, rows, random[local])
+        _, first, class_of = np.unique(np.append(sums, np.uint64(0)), return_index=True, return_inverse=True)
+        # Words of many phrases are frequent ones: they come first, so that what is looked at stands together.
+        order = np.lexsort((np.arange(len(first)), -np.bincount(rows, minlength=len(sums))[first % len(sums)]))
+        rank = np.empty(len(first), np.int64)
+        rank[np.concatenate([[0], order[order != 0]])] = np.arange(len(first))
+        class_of = rank[class_of[:-1]]
+        shown = np.isin(rows, first)
+        return {
+            "atoms": len(atoms),
+            "classes": len(first),
+            "class_of": class_of,
+            "pair_class": class_of[rows[shown]],
+            "pair_atom": local[shown],
+        }
+
+    def _classes(self, total: int, pair_class: Array, pair_atom: Array, entered: Array, atoms: int) -> None:
+        """Work out what the words of each class start, continue and end."""
+        a = self.catalogue.automata
+        order = np.argsort(pair_class, kind="stable")
+        pair_class, pair_atom = pair_class[order], pair_atom[order]
+        begins = np.isin(self.edge_source, a.start[:-1])
+        by_atom = self._states_by_atom(np.unique(self.edge_target[begins]), entered, atoms)
+        source, place = expand(by_atom[0], pair_atom)
+        self.starts = by_atom[1][place].astype(np.int32)
+        start_class = pair_class[source]
+        self.starts_first = rows_first(start_class, total)
+        accepting = a.accept[self.starts]
+        self.singles = self.phrase_of[self.starts[accepting]].astype(np.int32)
+        self.single_first = rows_first(start_class[accepting], total)
+        self.class_span = np.zeros(total, np.int32)
+        np.maximum.at(self.class_span, start_class, self.state_span[self.starts])
+        further = self._states_by_atom(np.unique(self.edge_target[~begins]), entered, atoms)
+        reached = np.bincount(pair_class, weights=np.diff(further[0])[pair_atom], minlength=total)
+        self.most_reached = int(reached.max(initial=0)) + 1
+        self.class_flags = np.zeros(total, np.int32)
+        self.class_flags |= np.where(np.diff(self.starts_first) > 0, k.STARTS, 0).astype(np.int32)
+        self.class_flags |= np.where(reached > 0, k.CONTINUES, 0).astype(np.int32)
+        self.class_flags |= np.where(np.diff(self.single_first) > 0, k.SINGLE, 0).astype(np.int32)
+
+    def _states_by_atom(self, states: Array, entered: Array, atoms: int) -> tuple[Array, Array]:
+        order = np.argsort(entered[states], kind="stable")
+        return rows_first(entered[states][order], atoms), states[order]
+
+
+def is_prefix(name: str) -> bool:
+    """Return whether a name of the catalogue is a prefix."""
+    return len(name) > 1 and name[-1] == "*"
+
+
+def make_words(phrases: Phrases, model: Model, hasher: Hasher, codes: Sequence[str]) -> k.Words:
+    """Return what is to be known of words."""
+    marks, forms, names = _marks(phrases.languages)
+    words = list(marks)
+    mark_keys, mark_values = hash_table(hasher.words(words), [marks[word] for word in words])
+    neutral_keys, neutral_values = hash_table(hasher.names(list(names)), list(names.values()))
+    shown = [features.shape(form) for form in forms] + SHAPES
+    info = [(features.key_of(w), len(w.encode("utf-8", "surrogatepass")), _form_flags(w)) for w in shown]
+    weights = np.zeros(CODES)
+    weights[: len(codes)] = [model.indicators.get(code, 0.0) for code in codes]
+    pair_maybe = np.zeros(1 << 20, bool)
+    pair_maybe[model.pair_keys >> 12] = True
+    classes = phrases.class_of | phrases.class_flags[phrases.class_of] << k.CLASS_FLAGS
+    return k.Words(
+        name_class=np.ascontiguousarray(classes[:, :-2]),
+        plain_class=np.ascontiguousarray(classes[:, -2:]),
+        mark_keys=mark_keys,
+        mark_values=mark_values,
+        neutral_keys=neutral_keys,
+        neutral_values=neutral_values,
+        form_id=hasher.words(shown),
+        form_info=np.array(info, np.int64).astype(np.uint32).view(np.int32),
+        form_weight=np.array(model.word_values(shown), np.float64),
+        crc=_crc_table(),
+        crc_shift=_crc_shifts(),
+        word_keys=np.array(model.word_keys, np.uint32),
+        word_first=rows_first(model.word_keys >> 16, 1 << 16),
+        word_weights=np.array(model.word_weights, np.float32),
+        pairs=_pair_table(model),
+        pair_maybe=np.packbits(pair_maybe, bitorder="little").view("<u8").astype(np.uint64),
+        gram_weights=np.array(model.gram_weights, np.float32),
+        code_weight=weights,
+    )
+
+
+def make_names(phrases: Phrases, hasher: Hasher) -> k.Names:
+    """Return the words and prefixes of the catalogue, by hash."""
+    number = {name: i for i, name in enumerate(phrases.names)}
+    plain = [name for name in phrases.names if not is_prefix(name)]
+    begun = [name[:-1] for name in phrases.names if is_prefix(name)]
+    keys, values = hash_table(
+        np.concatenate([hasher.words(plain), hasher.words(begun, prefix=True)]),
+        [number[name] for name in plain] + [number[name + "*"] for name in begun],
+    )
+    prefix_at = np.zeros(max(map(len, begun), default=0) + 1, np.uint8)
+    prefix_at[[len(name) for name in begun]] = 1
+    return k.Names(hasher.seed, keys, values, prefix_at, _leet())
+
+
+def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
+    """Return the phrases as the kernel reads them."""
+    catalogue, a = phrases.catalogue, phrases.catalogue.automata
+    negatable = {i.code: i.negatable for i in catalogue.indicators}
+    info = _columns(
+        phrases.class_flags,
+        phrases.class_span,
+        phrases.class_lane,
+        phrases.starts_first[:-1],
+        phrases.starts_first[1:],
+        phrases.single_first[:-1],
+        phrases.single_first[1:],
+        width=16,
+    )
+    table = k.Phrases(
+        class_info=info,
+        class_marks=info.view(np.uint64),
+        class_atoms=phrases.class_atoms,
+        starts=phrases.starts,
+        singles=phrases.singles,
+        rows=phrases.rows,
+        state_info=_columns(
+            phrases.edge_first[:-1],
+            phrases.edge_first[1:],
+            phrases.state_atom,
+            np.where(a.accept, phrases.phrase_of, -1),
+            phrases.state_span,
+            phrases.back_first[:-1],
+            phrases.back_first[1:],
+        ),
+        edge_target=phrases.edge_target,
+        edge_distances=phrases.edge_distances,
+        back_source=phrases.back_source,
+        phrase_info=_columns(
+            a.start[:-1],
+            a.start[1:],
+            a.longest,
+            np.array([codes.index(p.code) for p in catalogue.phrases]),
+            np.array([negatable[p.code] for p in catalogue.phrases]),
+        ),
+    )
+    k.fill_rows(table, *phrases._row_arguments)
+    return table
+
+
+def _columns(*columns: Array, width: int = 8) -> Array:
+    """Return int32 of shape (rows, width); 16 are a cache line."""
+    table = np.zeros((len(columns[0]), width), np.int32)
+    for i, column in enumerate(columns):
+        table[:, i] = column
+    return table
+
+
+def codes_of(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the codes in the order of their bits.
+
+    Raises
+    ------
+    ValueError
+        If they are more than a mask has bits.
+    """
+    extra = () if features.EVASION in catalogue.codes else (features.EVASION,)
+    codes = (*catalogue.codes, *extra)
+    if len(codes) > CODES:
+        raise ValueError(f"{len(codes)} indicators; the compiled path takes up to {CODES}")
+    return codes
+
+
+def make_rules(catalogue: Catalogue, model: Model, shift: float, max_text: int) -> k.Rules:
+    """Return the constants of the reference modules."""
+    codes, role = codes_of(catalogue), {i.code: i.role for i in catalogue.indicators}
+    return k.Rules(
+        max_text=max_text,
+        max_word=tokens.MAX_WORD,
+        min_spaced=tokens.MIN_SPACED,
+        min_repaired=tokens.MIN_REPAIRED,
+        longest_name=neutral.LONGEST,
+        reach=matching.NEGATION_REACH,
+        few_words=float(features.FEW_WORDS),
+        max_combined=float(features.MAX_COMBINED),
+        framed=float(features.FRAMED),
+        combination=float(model.indicators.get(features.COMBINATION, 0.0)),
+        intercept=float(model.intercept + shift),
+        few=language.FEW,
+        min_frequent=language.MIN_FREQUENT,
+        min_share=float(language._MIN_SHARE),
+        risks=_mask(role.get(code) == "risk" for code in codes),
+        framings=_mask(role.get(code) == "framing" for code in codes),
+        evasion=_mask(code == features.EVASION for code in codes),
+    )
+
+
+Scratch = tuple[k.Tokens, k.Cache, k.Open]
+
+
+def make_scratch(phrases: Phrases, *, text_room: int, cached_words: int, cached_steps: int) -> Scratch:
+    """Return what one thread writes; `cached_words` and `cached_steps` are powers of two."""
+    lanes, room = len(phrases.languages), text_room // 2
+    sets = 1 << (2 * room).bit_length()
+    words, steps = np.zeros((cached_words, 16), np.int32), np.zeros((cached_steps, 8), np.int32)
+    longest = int(np.diff(phrases.catalogue.automata.start).max(initial=1))
+
+    bits = np.zeros(1, np.uint32)
+
+    def ints(*shape: int) -> Array:
+        return np.zeros(shape, np.int32)
+
+    tokens_of_text = k.Tokens(
+        folded=np.zeros(text_room, np.uint32),
+        start=ints(room),
+        end=ints(room),
+        at=ints(room),
+        length=ints(room),
+        hash=np.zeros(room, np.uint64),
+        alpha=np.zeros(room, np.uint8),
+        cost=ints(room + 2),
+        step=ints(room + 2),
+    )
+    cache = k.Cache(
+        words=words,
+        words_u64=words.view(np.uint64),
+        words_f64=words.view(np.float64),
+        word_set=np.zeros(sets, np.uint64),
+        pair_set=np.zeros(sets, np.uint64),
+        pair_list=np.zeros(room, np.uint32),
+        weight_bits=bits,
+        weight_of=bits.view(np.float32),
+        steps=steps,
+        steps_u64=steps.view(np.uint64),
+        pool=ints(8 * cached_steps + 2 * phrases.most_reached),
+        used=np.zeros(1, np.int64),
+    )
+    opened = k.Open(
+        flags=ints(room),
+        kept=ints(room),
+        classes=ints(lanes, room),
+        count=ints(lanes),
+        tokens=ints(lanes, k.LIVE),
+        info=ints(lanes, k.LIVE, 4),
+        marks=np.zeros((lanes, k.LIVE, 2), np.uint64),
+        states=ints(lanes, k.LIVE, phrases.most_reached),
+        stamp=np.zeros((2, phrases.states), np.int64),
+        clock=np.zeros(2, np.int64),
+        run=ints(2, longest + 1),
+        negator=ints(lanes),
+    )
+    return tokens_of_text, cache, opened
+
+
+def _marks(languages: Sequence[str]) -> tuple[dict[str, int], list[str], dict[tuple[str, ...], int]]:
+    """Return (word -> flags, neutral forms, names of several words -> form)."""
+    table, _ = neutral._table()
+    forms = sorted(set(table.values()))
+    number = {form: i for i, form in enumerate(forms)}
+    marks: dict[str, int] = {}
+
+    def mark(word: str, bits: int) -> None:
+        marks[word] = marks.get(word, 0) | bits
+
+    for name, form in table.items():
+        if len(name) == 1:
+            mark(name[0], number[form] + 1 << k.NEUTRAL)
+        else:
+            mark(name[0], k.OPENS)
+    for lane, spoken in enumerate(languages):
+        for word in matching.NEGATORS[spoken]:
+            mark(word, 1 << k.NEGATES + lane)
+    for word in matching.NOT_NEGATED:
+        mark(word, k.AFFIRMS)
+    for word in language._LANGUAGES_OF:
+        mark(word, _language_bits(word))
+    return marks, forms, {name: number[form] for name, form in table.items() if len(name) > 1}
+
+
+def _language_bits(word: str) -> int:
+    spoken = language._LANGUAGES_OF.get(word)
+    return LANGUAGES.index(spoken) + 1 << k.LANGUAGE if spoken else 0
+
+
+def _pair_table(model: Model) -> Array:
+    table = np.zeros(1 << max(4, (2 * len(model.pair_keys)).bit_length()), np.uint64)
+    k.insert_pairs(
+        table, np.array(model.pair_keys, np.uint32), np.array(model.pair_weights, np.float32).view(np.uint32)
+    )
+    return table
+
+
+def _form_flags(word: str) -> int:
+    picture = k.PICTURE if tokens.is_emoji(word) else 0
+    return picture | (k.LETTERS if word.isalpha() else 0) | _language_bits(word)
+
+
+def _leet() -> Array:
+    """Return what each ASCII character stands for, by the four tables of `tokens`."""
+    tables: tuple[Mapping[int, int], ...] = (*tokens._INCLUSIVE, *tokens._LEET)
+    if any(code >= 128 for table in tables for code in table):
+        raise ValueError("the compiled path expects ASCII in place of letters")
+    return np.array([[packed(chr(table.get(code, code))) for code in range(128)] for table in tables], np.uint32)
+
+
+def _crc_table() -> Array:
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, (table >> 1) ^ np.uint32(0xEDB88320), table >> 1)
+    return table.astype(np.uint32)
+
+
+def _crc_shifts() -> Array:
+    """Return what each byte of a crc32 becomes when 0, 1, 2... zero bytes follow."""
+    crc = _crc_table()
+    shifts = [np.arange(256, dtype=np.uint32)[None, :] << np.array([[0], [8], [16], [24]], np.uint32)]
+    for _ in range(SHIFTS - 1):
+        shifts.append(crc[shifts[-1] & 255] ^ (shifts[-1] >> 8))
+    return np.stack(shifts).astype(np.uint32)
+
+
+def _mask(bits: Any) -> np.uint64:
+    return np.uint64(sum(1 << i for i, bit in enumerate(bits) if bit))
