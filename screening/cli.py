@@ -10,36 +10,38 @@ import json
 import os
 import shutil
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO
 
 from screening import __version__
-from screening.assessment import CAVEAT, Assessment
+from screening.batch import CHECKPOINT_ROWS, Plan, batches, scored
+from screening.batch import run as score
 from screening.catalogue import LANGUAGES, Indicator, load_catalogue
 from screening.errors import InputError, ScreeningError
-from screening.inputs import Reject, Row, Table, format_of, open_table, postings
-from screening.outputs import open_writer, replacing
+from screening.fast import LEVELS
+from screening.inputs import Reject, Table, format_of, open_table, postings
+from screening.outputs import replacing
+from screening.progress import MODES, Progress, Tally
 from screening.report import Posting, page, terminal
+from screening.scorers import PATHS, Scorer, make_scorer
 from screening.screener import Screener
-from screening.tables import cells_of
+from screening.sources import expand, size_of
 
 DONE, FAILED, REJECTED = 0, 1, 3  # 2 is argparse's
 INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 + the signal, as a shell reports it
-MAX_REASONS = 10  # kinds of reject named in the summary
-PROGRESS_S = 0.2  # seconds between two updates
 MAX_WIDTH = 100  # columns of text on a terminal
-LEVELS = ("low", "review", "high")
 
 _EPILOG = """\
 exit codes:
   0    done
-  1    an input, a model or an output could not be used as asked; nothing was written
+  1    an input, a model or an output could not be used as asked; OUT is as it was
   2    wrong usage
   3    done, but some rows were rejected (counted on standard error; listed by --rejects)
-  130  interrupted with Ctrl-C; nothing was written
+  130  interrupted with Ctrl-C; OUT is as it was
   141  the reader of standard output went away
+
+OUT is put in place whole, at the end. A long run that ends before that, however it ends, keeps its finished
+rows beside OUT; the same command with --resume goes on from there and gives what one run would have.
 
 A flag asks for a human review. It proves no crime and accuses no person.
 """
@@ -58,11 +60,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes stdout at exit, and would complain there: https://docs.python.org/3/library/signal.html
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        _complain("interrupted", stop)
         return INTERRUPTED
-    except (ScreeningError, OSError) as error:
-        print(f"screening: {error}", file=sys.stderr)
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), error)
         return FAILED
+    except ScreeningError as error:
+        _complain(str(error), error)
+        return FAILED
+
+
+def _complain(what: str, error: BaseException) -> None:
+    """Say in one line what ended the run, and what of it is kept."""
+    print("; ".join([f"screening: {what}", *getattr(error, "__notes__", ())]), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,19 +128,59 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         help="the format where a name does not tell it; output takes the input's",
     )
     parser.add_argument("--rejects", metavar="FILE", help="list the rejected rows here, as JSONL without their text")
-    parser.add_argument(
+    progress = parser.add_mutually_exclusive_group()
+    progress.add_argument(
         "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show progress on standard error (default: on a terminal)",
+        nargs="?",
+        const="bar",
+        default="auto",
+        choices=MODES,
+        help="show progress on standard error: bar, json (an object a line, the last has the counts), none; "
+        "auto, the default, is bar on a terminal",
+    )
+    progress.add_argument("--no-progress", dest="progress", action="store_const", const="none", help="--progress none")
+    parser.add_argument(
+        "--path",
+        choices=PATHS,
+        default="auto",
+        help="what scores: compiled (fast, needs the extra fast), reference (plain Python), or auto: what is there",
     )
     _add_model(parser)
 
 
 def _add_score(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = _add_command(commands, "score", "add probability, level, language and indicators to each row of a file")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, JSONL or Parquet, plain or .gz; - is stdin")
-    parser.add_argument("-o", "--output", default="-", metavar="OUT", help="where to (default: -, standard output)")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="CSV, JSONL or Parquet, plain or packed (.gz .bz2 .xz .zst); a folder or a quoted pattern stands for "
+        "the files in it; - is stdin",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="OUT",
+        help="where to, packed by its suffix (default: -, standard output)",
+    )
     parser.add_argument("--min-level", choices=LEVELS[1:], default="low", help="write only rows of this level or above")
+    parser.add_argument("--top", type=_count, metavar="N", help="write only the N highest rows, highest first")
+    parser.add_argument(
+        "--near-duplicates",
+        action="store_true",
+        help="among flagged rows, find copies of one posting: adds the columns campaign and copies",
+    )
+    resuming = parser.add_mutually_exclusive_group()
+    resuming.add_argument("--resume", action="store_true", help="go on with a run that was stopped, if there is one")
+    resuming.add_argument("--fresh", action="store_true", help="throw such a run away and start over")
+    parser.add_argument(
+        "--checkpoint-rows",
+        type=_count,
+        default=CHECKPOINT_ROWS,
+        metavar="N",
+        help=f"rows after which what is done is kept for --resume (default: {CHECKPOINT_ROWS})",
+    )
     parser.add_argument("--prefix", default="", help="put before the names of the columns added")
     parser.add_argument(
         "--no-guard",
@@ -182,89 +233,45 @@ def _screener(args: argparse.Namespace) -> Screener:
 
 
 def _score(args: argparse.Namespace) -> int:
-    _check_targets(args)
-    kind = format_of(args.output, args.format or format_of(args.files[0], args.format))
-    screener = _screener(args)
-    with _tallied(args) as tally, open_writer(args.output, kind, args.prefix, args.guard) as writer:
-        for source in args.files:
-            with open_table(source, args.format) as table:
-                writer.begin(table)
-                for _, row, assessment in _screened(screener, table, args.text, tally):
-                    wanted = LEVELS.index(assessment.level) >= LEVELS.index(args.min_level)
-                    reason = writer.write(row, cells_of(assessment)) if wanted else None
-                    tally.add(table.reject(row.place, reason) if reason else assessment.level)
-    return tally.finish()
+    # Arrow's own allocator keeps what it freed, 50 MB and more; this process is ours to choose for.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    sources, screener = _sources(args), _screener(args)
+    scorer = make_scorer(screener, args.path, args.second_look)
+    plan = Plan(
+        sources=tuple(sources),
+        kind=format_of(args.output, args.format or format_of(sources[0], args.format)),
+        output=args.output,
+        rejects=args.rejects,
+        format=args.format,
+        text=args.text,
+        prefix=args.prefix,
+        guard=args.guard,
+        min_level=args.min_level,
+        top=args.top,
+        campaigns=args.near_duplicates,
+        checkpoint_rows=args.checkpoint_rows,
+    )
+    progress = Progress(args.progress, size_of(sources), scorer.path)
+    return _code_of(score(plan, scorer, screener.fingerprint, progress, args.resume, args.fresh))
 
 
-def _check_targets(args: argparse.Namespace) -> None:
+def _sources(args: argparse.Namespace) -> list[str]:
+    """Return the files to read, once it is sure that none of them is written over."""
+    sources = expand(args.files, (args.output, args.rejects))
+    _check_targets(sources, args)
+    return sources
+
+
+def _check_targets(sources: Sequence[str], args: argparse.Namespace) -> None:
     """Refuse to write over an input, or the rejects over the output."""
-    named = [path for path in (*args.files, args.output, args.rejects) if path not in (None, "-")]
+    named = [path for path in (*sources, args.output, args.rejects) if path not in (None, "-")]
     files = [os.path.realpath(path) for path in named if os.path.isfile(path) or not os.path.exists(path)]
     if twice := next((path for path in files if files.count(path) > 1), None):
         raise InputError(f"{twice} is named twice among inputs, output and rejects; give each its own file")
 
 
-def _screened(
-    screener: Screener, table: Table, text: str | None, tally: _Tally
-) -> Iterator[tuple[int, Row, Assessment]]:
-    """Yield each row that can be screened, with its number among all rows, from 1."""
-    for number, item in enumerate(postings(table, text), 1):
-        if isinstance(item, Reject):
-            tally.add(item)
-        else:
-            yield number, item[0], screener.screen(item[1])
-
-
-class _Tally:
-    """Counts rows and rejects, and shows how they go by."""
-
-    def __init__(self, shows: bool, rejects: IO[bytes] | None) -> None:
-        self.levels: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
-        self._shows, self._rejects = shows, rejects
-        self._begun = self._shown = time.monotonic()
-
-    @property
-    def rows(self) -> int:
-        """Return how many rows were read."""
-        return self.levels.total() + self._reasons.total()
-
-    def add(self, outcome: str | Reject) -> None:
-        """Count the level of a row, or its reject, which goes to the rejects file too."""
-        if isinstance(outcome, Reject):
-            self._reasons[outcome.reason] += 1
-            if self._rejects is not None:
-                self._rejects.write(outcome.to_json().encode() + b"\n")
-        else:
-            self.levels[outcome] += 1
-        self._show()
-
-    def _show(self) -> None:
-        now = time.monotonic()
-        if self._shows and now - self._shown >= PROGRESS_S:
-            self._shown = now
-            _say(f"\r{self.rows:,} rows  {self.rows / (now - self._begun):,.0f} rows/s ", end="")
-
-    def finish(self) -> int:
-        """Print the summary and return the exit code."""
-        rejected = self._reasons.total()
-        counts = f"{self.levels['review']:,} review, {self.levels['high']:,} high, {rejected:,} rejected"
-        _say(("\r" if self._shows else "") + f"{self.rows:,} rows: {counts}")
-        for reason, count in self._reasons.most_common(MAX_REASONS):
-            _say(f"  rejected {count:,}: {reason}")
-        _say(CAVEAT["en"])
-        return REJECTED if rejected else DONE
-
-
-def _say(line: str, end: str = "\n") -> None:
-    print(line, end=end, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _tallied(args: argparse.Namespace) -> Iterator[_Tally]:
-    shows = sys.stderr.isatty() if args.progress is None else args.progress
-    with replacing(args.rejects) if args.rejects else contextlib.nullcontext() as rejects:
-        yield _Tally(shows, rejects)
+def _code_of(tally: Tally) -> int:
+    return REJECTED if tally.rejects else DONE
 
 
 # --- explain
@@ -325,22 +332,44 @@ def _indicator_dict(indicator: Indicator, language: str) -> dict[str, object]:
 
 
 def _report(args: argparse.Namespace) -> int:
-    _check_targets(args)
-    screener, source = _screener(args), args.files[0]
-    with _tallied(args) as tally, replacing(args.output) as stream, open_table(source, args.format) as table:
-        ranked = _highest(_screened(screener, table, args.text, tally), args.top, tally)
-        stream.write(page(ranked, os.path.basename(table.name), tally.levels.total(), screener.prevalence).encode())
-    return tally.finish()
+    _check_targets(args.files, args)
+    source, screener = args.files[0], _screener(args)
+    scorer = make_scorer(screener, args.path, args.second_look)
+    progress, tally = Progress(args.progress, size_of([source]), scorer.path), Tally()
+    rejects = replacing(args.rejects) if args.rejects else contextlib.nullcontext()
+    with rejects as stream, replacing(args.output) as target, open_table(source, args.format) as table:
+        read = _counted(table, scorer, args.text, tally, progress, stream)
+        ranked = [Posting(key, screener.screen(text)) for key, text in _highest(read, args.top)]
+        target.write(page(ranked, os.path.basename(table.name), tally.levels.total(), screener.prevalence).encode())
+        done = table.consumed()
+    progress.finish(tally, done)
+    return _code_of(tally)
 
 
-def _highest(rows: Iterator[tuple[int, Row, Assessment]], top: int, tally: _Tally) -> list[Posting]:
-    """Return the postings with the highest scores, highest first; no more than `top` are held."""
-    held: list[tuple[float, int, Posting]] = []
-    for number, row, assessment in rows:
-        tally.add(assessment.level)
-        key = row.values.get("id")
-        posting = Posting(str(number) if key in (None, "") else str(key), assessment)
-        heapq.heappush(held, (assessment.logit, -number, posting))
+def _counted(
+    table: Table, scorer: Scorer, text: str | None, tally: Tally, progress: Progress, rejects: IO[bytes] | None
+) -> Iterator[tuple[float, int, str, str]]:
+    """Yield the logit, number, key and text of each row that can be screened, and count all."""
+    for batch in batches(postings(table, text), tell=table.tell):
+        for item, verdict in scored(scorer, batch):
+            number = tally.rows + 1
+            if isinstance(item, Reject):
+                tally.reasons[item.reason] += 1
+                if rejects is not None:
+                    rejects.write(item.to_json().encode() + b"\n")
+                continue
+            tally.levels[verdict.level] += 1
+            tally.twice += verdict.twice
+            key = item[0].values.get("id")
+            yield verdict.logit, number, str(number) if key in (None, "") else str(key), item[1]
+        progress.show(tally, table.consumed())
+
+
+def _highest(rows: Iterator[tuple[float, int, str, str]], top: int) -> list[tuple[str, str]]:
+    """Return the key and text of the highest logits, highest first; no more than `top` are held."""
+    held: list[tuple[float, int, str, str]] = []
+    for logit, number, key, text in rows:
+        heapq.heappush(held, (logit, -number, key, text))
         if len(held) > top:
             heapq.heappop(held)
-    return [posting for *_, posting in sorted(held, key=lambda entry: entry[:2], reverse=True)]
+    return [(key, text) for _, _, key, text in sorted(held, reverse=True)]

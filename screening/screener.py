@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import copy
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from screening.catalogue import LANGUAGES, Catalogue, load_catalogue
 from screening.errors import ModelError
 from screening.features import EVASION, Features, Featuriser
 from screening.language import MIN_TOKENS, OTHER, detect_language
-from screening.model import Model, load_model
+from screening.model import Model, load_model, manifest_hash
 from screening.score import contributions, log_odds, logit_of, probability_of, with_term
 from screening.semantic import SHARE, Look, SecondLook, load_second_look
 
@@ -72,6 +73,20 @@ class Screener:
     def thresholds(self) -> dict[str, float]:
         """Return the probability at which a posting becomes "review" and "high", at this prevalence."""
         return {level: probability_of(logit + self._shift) for level, logit in self._thresholds.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a hash of all that scores depend on: weights, indicators, prevalence, thresholds and second look."""
+        look = self._second_look and (self._edge, self._second_look.manifest.get("manifest_sha256"))
+        parts = (
+            manifest_hash(self._model.manifest),
+            self._catalogue.indicators,
+            self._catalogue.phrases,
+            self._prevalence,
+            sorted(self._thresholds.items()),
+            look,
+        )
+        return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def _shift(self) -> float:
@@ -152,8 +167,15 @@ class Screener:
         """Return the second look at a text of this logit, at the model's own prevalence; None if it gets none."""
         if self._second_look is None or wanted is False or not features.words:
             return None
-        standing = (logit - float(self._model.manifest["thresholds"]["review"])) / self._span
-        return self._second_look(features, text) if wanted or standing >= self._edge else None
+        return self._second_look(features, text) if wanted or self._stands_high(logit) else None
+
+    def looks_twice_at(self, logit: float) -> bool:
+        """Return whether `screen` looks a second time at a text (with words) of this first-tier logit."""
+        return self._second_look is not None and self._stands_high(logit - self._shift)
+
+    def _stands_high(self, logit: float) -> bool:
+        """Return whether a logit, at the model's own prevalence, stands in the second look's band."""
+        return (logit - float(self._model.manifest["thresholds"]["review"])) / self._span >= self._edge
 
     @property
     def _span(self) -> float:

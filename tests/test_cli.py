@@ -180,7 +180,7 @@ def test_header_alone_gives_a_header(tmp_path: Path) -> None:
 def test_progress_is_shown_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("screening.cli.PROGRESS_S", 0.0)
+    monkeypatch.setattr("screening.progress.PROGRESS_S", 0.0)
     source = put(tmp_path / "a.csv", "text\nx\ny\n")
     assert main(["score", source, "-o", str(tmp_path / "b.csv"), "--progress"]) == 0
     assert "2 rows  " in capsys.readouterr().err

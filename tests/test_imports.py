@@ -22,18 +22,21 @@ LAYERS = (
     {"matching"},
     {"features"},
     {"model"},
-    {"language"},
-    {"score", "semantic"},
+    {"language", "_kernel"},
+    {"score", "semantic", "_arrays"},
     {"screener"},
-    {"report", "tables", "inputs"},
-    {"outputs"},
+    {"report", "tables", "fast", "arrow", "packing", "campaigns", "journal"},
+    {"inputs", "scorers", "workspace"},
+    {"outputs", "sources", "progress"},
+    {"secondpass"},
     {"__init__"},
-    {"cli"},
+    {"batch", "transport"},
+    {"cli", "spark"},
     {"__main__"},
 )
 LAYER_OF = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.glob("*.py"))
-HEAVY = ("sklearn", "pandas", "scipy", "pyarrow", "joblib", "nltk")
+HEAVY = ("sklearn", "pandas", "scipy", "pyarrow", "joblib", "nltk", "pyspark")
 PUBLIC = [
     "Assessment",
     "Catalogue",
