@@ -61,17 +61,10 @@ class FirstScorer:
     def score(self, texts: Sequence[str]) -> list[Verdict]:
         """Return the verdict of each text."""
         scores = self._scorer.score(texts)
+        columns = (scores.logit.tolist(), scores.probability.tolist(), scores.level.tolist(), scores.language.tolist())
         return [
             Verdict(logit, probability, LEVELS[level], SPOKEN[language], scores.indicators(row))
-            for row, (logit, probability, level, language) in enumerate(
-                zip(
-                    scores.logit.tolist(),
-                    scores.probability.tolist(),
-                    scores.level.tolist(),
-                    scores.language.tolist(),
-                    strict=True,
-                )
-            )
+            for row, (logit, probability, level, language) in enumerate(zip(*columns, strict=True))
         ]
 
 
