@@ -18,7 +18,7 @@ def neutral_words(texts: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield the tokens, names of groups replaced by their neutral form, each with its index.
 
     >>> list(neutral_words(["una", "amiga", "de", "costa", "rica"]))
-    [('una', 0), ('amigo', 1), ('de', 2), ('@nation', 3)]
+    [('un', 0), ('amigo', 1), ('de', 2), ('@nation', 3)]
     """
     table, openings = _table()
     i = 0
