@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from screening.assessment import Assessment
 from screening.fast import LEVELS, SPOKEN, BatchScorer
 from screening.screener import Screener
@@ -61,10 +63,13 @@ class FirstScorer:
     def score(self, texts: Sequence[str]) -> list[Verdict]:
         """Return the verdict of each text."""
         scores = self._scorer.score(texts)
-        columns = (scores.logit.tolist(), scores.probability.tolist(), scores.level.tolist(), scores.language.tolist())
+        found = {
+            int(scores.codes[row]): scores.indicators(row) for row in np.unique(scores.codes, return_index=True)[1]
+        }
+        columns = (scores.logit, scores.probability, scores.level, scores.language, scores.codes)
         return [
-            Verdict(logit, probability, LEVELS[level], SPOKEN[language], scores.indicators(row))
-            for row, (logit, probability, level, language) in enumerate(zip(*columns, strict=True))
+            Verdict(logit, probability, LEVELS[level], SPOKEN[language], found[codes])
+            for logit, probability, level, language, codes in zip(*(c.tolist() for c in columns), strict=True)
         ]
 
 
