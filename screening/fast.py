@@ -115,7 +115,7 @@ class BatchScorer:
         if any(size < 1 or size & (size - 1) for size in (cached_words, cached_steps)):
             raise ValueError(f"caches are powers of two, not {cached_words} and {cached_steps}")
         self._screener = screener
-        self._names = _names_of(screener)
+        self._names = screener.catalogue.codes
         self._ranked = _ranked(screener, self._names)
         self._engine = _engine(screener, compiled, cached_words, cached_steps)
 
@@ -335,10 +335,6 @@ def _decoded(data: NDArray[np.uint8], offsets: NDArray[Any], row: int) -> str:
         raise ValueError(
             f"row {row} is not UTF-8: {error.reason} at byte {error.start} of it; decode it first"
         ) from error
-
-
-def _names_of(screener: Screener) -> tuple[str, ...]:
-    return screener.catalogue.codes
 
 
 def _ranked(screener: Screener, names: tuple[str, ...]) -> tuple[int, ...]:

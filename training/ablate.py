@@ -6,7 +6,6 @@ first tier.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from screening.catalogue import Catalogue, load_catalogue
 from training.build import Prepared, out_of_fold, prepare
 from training.corpus import corpus_hash
 from training.evaluation.quality import LANGUAGES, quality
-from training.export import RECIPE, training_table
+from training.export import RECIPE, options_of, training_table
 from training.semantic import looked_at_twice
 from training.split import grouped_folds
 from training.weighing import Recipe
@@ -64,10 +63,8 @@ def steps() -> list[Step]:
 
 def main(argv: Sequence[str]) -> int:
     """Measure each step; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training ablate", description=__doc__)
-    parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA")
+    parser = options_of("ablate", __doc__)
     parser.add_argument("-o", "--output", type=Path, help="JSON of the table")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where encoder vectors are kept")
     args = parser.parse_args(argv)
     table, real = training_table(args.data)
     if not real.any():
@@ -104,17 +101,16 @@ def only(prepared: Prepared, blocks: frozenset[str], catalogue: Catalogue) -> Pr
     names = ("indicators", "words", "pairs", "grams", "vectors")
     for name, start, end in zip(names, edges[:-1], edges[1:], strict=True):
         kept[start:end] = name in blocks
-    roles = [catalogue.by_code[code].role if code in catalogue.by_code else "risk" for code in _codes(prepared)]
+    roles = [
+        catalogue.by_code[code].role if code in catalogue.by_code else "risk"
+        for code in prepared.design.vocabulary.codes
+    ]
     for column, role in enumerate(roles):
         kept[column] = ("acts" if role in ACTS else "indicators") in blocks
     counts = np.diff(matrix.indptr)
     matrix.data *= np.repeat(kept, counts)
     matrix.eliminate_zeros()
     return replace(prepared, matrix=matrix.tocsr())
-
-
-def _codes(prepared: Prepared) -> tuple[str, ...]:
-    return prepared.design.vocabulary.codes
 
 
 def row_of(results: dict[str, Any]) -> dict[str, Any]:

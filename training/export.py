@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ def build_model(data: str | None, output: Path, *, encoder: bool, cache: Path) -
     size = sum(f.stat().st_size for f in output.iterdir())
     print(f"{output}: {len(model.word_keys)} words, {len(model.pair_keys)} pairs, {size / 1e6:.1f} MB")
     return 0
+
+
+def options_of(name: str, doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of the options that all commands on real texts and the encoder take."""
+    parser = argparse.ArgumentParser(prog=f"python -m training {name}", description=doc)
+    parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where encoder vectors and results are kept")
+    return parser
 
 
 def training_table(data: str | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:

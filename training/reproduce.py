@@ -6,7 +6,6 @@ ablation run one after the other; what they print goes into the model card and t
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -18,7 +17,7 @@ from screening.model import load_model
 from training import __main__ as command
 from training import ablate, semantic
 from training.card import write_card, write_data_card
-from training.export import training_table
+from training.export import options_of, training_table
 
 PACKAGE_DATA = command.PACKAGE_DATA
 DATA_CARD = Path(__file__).parent / "data" / "card.md"
@@ -27,10 +26,7 @@ SUITES = ("fairness", "evasion", "faithfulness", "shortcuts", "indicators")
 
 def main(argv: Sequence[str]) -> int:
     """Run all of it; return the first exit code that is not 0."""
-    parser = argparse.ArgumentParser(prog="python -m training reproduce", description=__doc__)
-    parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where encoder vectors and results are kept")
-    args = parser.parse_args(argv)
+    args = options_of("reproduce", __doc__).parse_args(argv)
     table, real = training_table(args.data)
     if not real.any():
         print("nothing can be measured without real texts: name their folder with --data or $SCREENING_DATA")

@@ -6,7 +6,6 @@ same folds, and added to the first tier's logit at a weight stated here.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from training.build import Prepared, prepare
 from training.calibrate import PREVALENCE, calibrate, expected_calibration_error
 from training.corpus import corpus_hash
 from training.evaluation.quality import AD_KINDS, LANGUAGES
-from training.export import RECIPE, held_out_logits, training_table
+from training.export import RECIPE, held_out_logits, options_of, training_table
 from training.generate import generated
 from training.meaning import TEACHING, encoded, fitted_layer
 from training.split import grouped_folds
@@ -43,10 +42,8 @@ Flags = NDArray[np.bool_]
 
 def main(argv: Sequence[str]) -> int:
     """Train, measure and write the second look; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training semantic", description=__doc__)
-    parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA")
+    parser = options_of("semantic", __doc__)
     parser.add_argument("-o", "--output", type=Path, default=OUTPUT, help="folder of the second look")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where encoder vectors are kept")
     args = parser.parse_args(argv)
     table, real = training_table(args.data)
     if not real.any():
