@@ -156,41 +156,49 @@ class Phrases:
     def __init__(self, catalogue: Catalogue) -> None:
         a = catalogue.automata
         self.languages = sorted({p.language for p in catalogue.phrases})
-        if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.LIVE:
-            raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.LIVE} tokens")
+        if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.WIDEST:
+            raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.WIDEST} tokens")
         self.catalogue, self.states = catalogue, len(a.first) - 1
         self.words = _Words(catalogue.atoms)
         self.phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))
-        lane_of_phrase = np.array([self.languages.index(p.language) for p in catalogue.phrases], np.int64)
-        self.lane_of = lane_of_phrase[self.phrase_of]
-        sources = np.repeat(np.arange(self.states), np.diff(a.first))
+        self.widest = int(np.diff(a.start).max(initial=1))  # states of a phrase
         self.any = catalogue.atoms.index(ANY)
         self.entered = np.full(self.states, self.any, np.int64)
         self.entered[a.target] = a.atom
         if (self.entered[a.target] != a.atom).any():
             raise ValueError("a state is entered by several atoms; the compiled path expects one")
-        self._edges(sources)
-        self._lanes()
+        self._edges()
+        self._names()
+        self._classes()
+        self._anchors()
+        if max(self.classes, len(catalogue.atoms)) > k.NUMBERED:
+            raise ValueError(f"the compiled path takes up to {k.NUMBERED} atoms and sets of them")
 
-    def _edges(self, sources: Array) -> None:
+    def _edges(self) -> None:
         a = self.catalogue.automata
         room = 4 * len(a.atom) + 1024
         while True:
-            out = np.zeros((room, 3), np.uint64)
-            count = k.take_out_gaps(a.first, a.atom, a.target, self.any, out)
+            out, work = np.zeros((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
+            work[1] = 0
+            count = k.take_out_gaps(a.first, a.atom, a.target, self.any, out, work)
             if count >= 0:
                 break
             room *= 2
-        self.edge_source, self.edge_target = out[:count, 0].astype(np.int32), out[:count, 1].astype(np.int32)
-        self.edge_distances = out[:count, 2].copy()
-        self.edge_first = rows_first(self.edge_source, self.states)
-        self.state_span = np.zeros(self.states, np.int32)
-        farthest = np.array([int(d).bit_length() - 1 for d in np.unique(self.edge_distances)], np.int32)
-        spans = farthest[np.searchsorted(np.unique(self.edge_distances), self.edge_distances)]
-        np.maximum.at(self.state_span, self.edge_source, spans)
-        order = np.argsort(a.target, kind="stable")
-        self.back_first = rows_first(a.target[order], self.states)
-        self.back_source = sources[order].astype(np.int32)
+        source, target, distances = out[:count, 0].astype(np.int64), out[:count, 1].astype(np.int64), out[:count, 2]
+        first_state = a.start[:-1][self.phrase_of]
+        self.begins = np.zeros(self.states, bool)
+        self.begins[target[source == first_state[source]]] = True
+        inner = source != first_state[source]
+        order = np.argsort(target[inner], kind="stable")
+        back_source, back_target = source[inner][order], target[inner][order]
+        self.on_first, self.back_first = rows_first(source, self.states), rows_first(back_target, self.states)
+        self.edges = np.stack([self._edge(target - first_state[target], target), distances], axis=1)
+        self.edges_back = np.stack(
+            [self._edge(back_source - first_state[back_source], back_source), distances[inner][order]], axis=1
+        )
+
+    def _edge(self, local: Array, state: Array) -> Array:
+        return local.astype(np.uint64) << np.uint64(32) | self.entered[state].astype(np.uint64)
 
     def _names(self) -> None:
         """List the words and prefixes, and which atoms each satisfies."""
@@ -213,93 +221,41 @@ class Phrases:
         self.row_of = np.array(rows + [number] * len(self.words._numbers), np.int64)
         self.atom_of = np.array(atoms + list(self.words._numbers), np.int64)
 
-    def _lanes(self) -> None:
-        self._names()
-        rows = len(self.names) + 2
-        self.state_atom = np.zeros(self.states, np.int32)  # numbered in its lane, ANY first
-        lanes = [self._lane(lane) for lane in range(len(self.languages))]
-        widest = max(lane["atoms"] for lane in lanes)
-        base = np.cumsum([0] + [lane["classes"] for lane in lanes])
-        total = int(base[-1])
-        self.class_lane = np.repeat(base[:-1], np.diff(base)).astype(np.int32)
-        self.class_of = np.stack([lane["class_of"] + base[i] for i, lane in enumerate(lanes)]).astype(np.int32)
-        assert self.class_of.shape == (len(lanes), rows)
-        bits = np.zeros((total, widest // 64 + 1, 64), bool)
-        bits[:, 0, 0] = True  # ANY
-        for i, lane in enumerate(lanes):
-            bits[lane["pair_class"] + base[i], lane["pair_atom"] // 64, lane["pair_atom"] % 64] = True
-        packed_bits = np.packbits(bits, axis=2, bitorder="little")
-        self.class_atoms = packed_bits.view("<u8").astype(np.uint64)[:, :, 0].copy()
-        atom_base = np.cumsum([0] + [lane["atoms"] for lane in lanes])
-        pair_class = np.concatenate([lane["pair_class"] + base[i] for i, lane in enumerate(lanes)])
-        pair_atom = np.concatenate([lane["pair_atom"] + atom_base[i] for i, lane in enumerate(lanes)])
-        self._classes(total, pair_class, pair_atom, self.state_atom + atom_base[self.lane_of], int(atom_base[-1]))
-        self.rows = np.zeros((total, max(lane["classes"] for lane in lanes) // 64 + 1, 2), np.uint64)
-        by_atom = np.argsort(pair_atom, kind="stable")
-        self._row_arguments = (
-            rows_first(pair_atom[by_atom], int(atom_base[-1])),
-            pair_class[by_atom].astype(np.int32),
-            (self.state_atom + atom_base[self.lane_of]).astype(np.int32),
-        )
-
-    def _lane(self, lane: int) -> dict[str, Any]:
-        """Number the atoms of a lane and the sets of them that words satisfy."""
-        own = self.lane_of == lane
-        atoms = np.unique(np.append(self.entered[own], self.any))
-        atoms = np.append(self.any, atoms[atoms != self.any])
-        number = np.full(len(self.catalogue.atoms), -1, np.int64)
-        number[atoms] = np.arange(len(atoms))
-        self.state_atom[own] = number[self.entered[own]]
-        local = number[self.atom_of]
-        kept = local > 0
-        pairs = np.unique(self.row_of[kept] * len(atoms) + local[kept])
-        rows, local = pairs // len(atoms), pairs % len(atoms)
+    def _classes(self) -> None:
+        """Number the sets of atoms that names satisfy: `class_of` names, and the atoms of each class in pairs."""
+        atoms, names = len(self.catalogue.atoms), len(self.names) + 2
+        pairs = np.unique(self.row_of * atoms + self.atom_of)
+        rows, of_row = pairs // atoms, pairs % atoms
         # Sets are told apart by sums of random numbers; an empty one sums to 0, and so comes first.
-        random = np.array([0] + [secrets.randbits(64) for _ in atoms[1:]], np.uint64)
-        sums = np.zeros(len(self.names) + 2, np.uint64)
-        np.add.at(sums, rows, random[local])
-        _, first, class_of = np.unique(np.append(sums, np.uint64(0)), return_index=True, return_inverse=True)
-        # Words of many phrases are frequent ones: they come first, so that what is looked at stands together.
-        order = np.lexsort((np.arange(len(first)), -np.bincount(rows, minlength=len(sums))[first % len(sums)]))
-        rank = np.empty(len(first), np.int64)
-        rank[np.concatenate([[0], order[order != 0]])] = np.arange(len(first))
-        class_of = rank[class_of[:-1]]
+        random = np.frombuffer(secrets.token_bytes(8 * atoms), np.uint64) | np.uint64(1)
+        sums = np.zeros(names + 1, np.uint64)
+        np.add.at(sums, rows, random[of_row])
+        _, first, class_of = np.unique(sums, return_index=True, return_inverse=True)
+        self.class_of, self.classes = class_of[:-1].astype(np.int32), len(first)
         shown = np.isin(rows, first)
-        return {
-            "atoms": len(atoms),
-            "classes": len(first),
-            "class_of": class_of,
-            "pair_class": class_of[rows[shown]],
-            "pair_atom": local[shown],
-        }
+        order = np.argsort(self.class_of[rows[shown]], kind="stable")
+        self.pair_class = self.class_of[rows[shown]][order]
+        self.pair_atom = of_row[shown][order].astype(np.int32)
 
-    def _classes(self, total: int, pair_class: Array, pair_atom: Array, entered: Array, atoms: int) -> None:
-        """Work out what the words of each class start, continue and end."""
-        a = self.catalogue.automata
-        order = np.argsort(pair_class, kind="stable")
-        pair_class, pair_atom = pair_class[order], pair_atom[order]
-        begins = np.isin(self.edge_source, a.start[:-1])
-        by_atom = self._states_by_atom(np.unique(self.edge_target[begins]), entered, atoms)
-        source, place = expand(by_atom[0], pair_atom)
-        self.starts = by_atom[1][place].astype(np.int32)
-        start_class = pair_class[source]
-        self.starts_first = rows_first(start_class, total)
-        accepting = a.accept[self.starts]
-        self.singles = self.phrase_of[self.starts[accepting]].astype(np.int32)
-        self.single_first = rows_first(start_class[accepting], total)
-        self.class_span = np.zeros(total, np.int32)
-        np.maximum.at(self.class_span, start_class, self.state_span[self.starts])
-        further = self._states_by_atom(np.unique(self.edge_target[~begins]), entered, atoms)
-        reached = np.bincount(pair_class, weights=np.diff(further[0])[pair_atom], minlength=total)
-        self.most_reached = int(reached.max(initial=0)) + 1
-        self.class_flags = np.zeros(total, np.int32)
-        self.class_flags |= np.where(np.diff(self.starts_first) > 0, k.STARTS, 0).astype(np.int32)
-        self.class_flags |= np.where(reached > 0, k.CONTINUES, 0).astype(np.int32)
-        self.class_flags |= np.where(np.diff(self.single_first) > 0, k.SINGLE, 0).astype(np.int32)
-
-    def _states_by_atom(self, states: Array, entered: Array, atoms: int) -> tuple[Array, Array]:
-        order = np.argsort(entered[states], kind="stable")
-        return rows_first(entered[states][order], atoms), states[order]
+    def _anchors(self) -> None:
+        """Lay out the anchors by the atom they stand on, and the atoms of each class that anchors ask for."""
+        a, atoms = self.catalogue.automata, len(self.catalogue.atoms)
+        stands_on = self.entered[a.anchor]
+        order = np.argsort(stands_on, kind="stable")
+        self.anchor_first = rows_first(stands_on[order], atoms)
+        self.anchors = _columns(
+            a.anchor[order], self.phrase_of[a.anchor[order]], a.needed_first[:-1][order], a.needed_first[1:][order], width=4
+        )
+        asked = np.full(atoms, 2)
+        asked[a.needed] = 1
+        asked[stands_on] = 0
+        kind = asked[self.pair_atom]
+        order = np.lexsort((kind, self.pair_class))
+        order = order[kind[order] < 2]
+        self.mark_atom = self.pair_atom[order]
+        place = 2 * self.pair_class[order] + kind[order]
+        first = rows_first(place, 2 * self.classes)
+        self.marks = _columns(first[:-1:2], first[1::2], first[2::2], width=4)
 
 
 def is_prefix(name: str) -> bool:
@@ -319,15 +275,17 @@ def make_words(phrases: Phrases, model: Model, hasher: Hasher, codes: Sequence[s
     weights[: len(codes)] = [model.indicators.get(code, 0.0) for code in codes]
     pair_maybe = np.zeros(1 << 20, bool)
     pair_maybe[model.pair_keys >> 12] = True
-    classes = phrases.class_of | phrases.class_flags[phrases.class_of] << k.CLASS_FLAGS
+    form_id = hasher.words(shown)
+    form_keys, form_values = hash_table(form_id, np.arange(len(shown)))
     return k.Words(
-        name_class=np.ascontiguousarray(classes[:, :-2]),
-        plain_class=np.ascontiguousarray(classes[:, -2:]),
+        name_class=phrases.class_of,
         mark_keys=mark_keys,
         mark_values=mark_values,
         neutral_keys=neutral_keys,
         neutral_values=neutral_values,
-        form_id=hasher.words(shown),
+        form_id=form_id,
+        form_keys=form_keys,
+        form_values=form_values,
         form_info=np.array(info, np.int64).astype(np.uint32).view(np.int32),
         form_weight=np.array(model.word_values(shown), np.float64),
         crc=_crc_table(),
@@ -360,45 +318,44 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     """Return the phrases as the kernel reads them."""
     catalogue, a = phrases.catalogue, phrases.catalogue.automata
     negatable = {i.code: i.negatable for i in catalogue.indicators}
-    info = _columns(
-        phrases.class_flags,
-        phrases.class_span,
-        phrases.class_lane,
-        phrases.starts_first[:-1],
-        phrases.starts_first[1:],
-        phrases.single_first[:-1],
-        phrases.single_first[1:],
+    sign = np.zeros((phrases.classes, 2), np.uint64)
+    has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
+    k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
+    states = _columns(
+        np.where(phrases.begins, k.BEGINS, 0) | np.where(a.accept, k.ENDS, 0),
+        phrases.on_first[:-1],
+        phrases.on_first[1:],
+        np.zeros(phrases.states),
+        phrases.back_first[:-1],
+        phrases.back_first[1:],
+        np.zeros(phrases.states),
+        phrases.entered,
         width=16,
     )
-    table = k.Phrases(
-        class_info=info,
-        class_marks=info.view(np.uint64),
-        class_atoms=phrases.class_atoms,
-        starts=phrases.starts,
-        singles=phrases.singles,
-        rows=phrases.rows,
-        state_info=_columns(
-            phrases.edge_first[:-1],
-            phrases.edge_first[1:],
-            phrases.state_atom,
-            np.where(a.accept, phrases.phrase_of, -1),
-            phrases.state_span,
-            phrases.back_first[:-1],
-            phrases.back_first[1:],
-        ),
-        edge_target=phrases.edge_target,
-        edge_distances=phrases.edge_distances,
-        back_source=phrases.back_source,
+    signs = states.view(np.uint64)
+    k.fill_states(phrases.on_first, phrases.edges, signs, states, 4, 3)
+    k.fill_states(phrases.back_first, phrases.edges_back, signs, states, 6, 6)
+    return k.Phrases(
+        class_sign=sign,
+        class_has=has,
+        marks=phrases.marks,
+        mark_atom=phrases.mark_atom,
+        anchor_first=phrases.anchor_first,
+        anchor_info=phrases.anchors,
+        needed=a.needed,
+        states=states,
+        state_signs=signs,
+        edges=phrases.edges,
+        edges_back=phrases.edges_back,
         phrase_info=_columns(
             a.start[:-1],
             a.start[1:],
             a.longest,
             np.array([codes.index(p.code) for p in catalogue.phrases]),
             np.array([negatable[p.code] for p in catalogue.phrases]),
+            np.array([phrases.languages.index(p.language) for p in catalogue.phrases]),
         ),
     )
-    k.fill_rows(table, *phrases._row_arguments)
-    return table
 
 
 def _columns(*columns: Array, width: int = 8) -> Array:
@@ -451,14 +408,11 @@ def make_rules(catalogue: Catalogue, model: Model, shift: float, max_text: int) 
 Scratch = tuple[k.Tokens, k.Cache, k.Open]
 
 
-def make_scratch(phrases: Phrases, *, text_room: int, cached_words: int, cached_steps: int) -> Scratch:
-    """Return what one thread writes; `cached_words` and `cached_steps` are powers of two."""
-    lanes, room = len(phrases.languages), text_room // 2
-    sets = 1 << (2 * room).bit_length()
-    words, steps = np.zeros((cached_words, 16), np.int32), np.zeros((cached_steps, 8), np.int32)
-    longest = int(np.diff(phrases.catalogue.automata.start).max(initial=1))
-
-    bits = np.zeros(1, np.uint32)
+def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_words: int) -> Scratch:
+    """Return what one thread writes; `cached_words` is a power of two."""
+    room = text_room // 2
+    places = max(cached_words, 1 << (2 * room - 1).bit_length())  # all words of one text find a place
+    cached, bits = np.zeros((places, 16), np.int32), np.zeros(1, np.uint32)
 
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
@@ -475,32 +429,31 @@ def make_scratch(phrases: Phrases, *, text_room: int, cached_words: int, cached_
         step=ints(room + 2),
     )
     cache = k.Cache(
-        words=words,
-        words_u64=words.view(np.uint64),
-        words_f64=words.view(np.float64),
-        word_set=np.zeros(sets, np.uint64),
-        pair_set=np.zeros(sets, np.uint64),
-        pair_list=np.zeros(room, np.uint32),
+        words=cached,
+        words_u64=cached.view(np.uint64),
+        words_f64=cached.view(np.float64),
+        used=np.zeros(1, np.int64),
+        slot=ints(room),
+        pair_set=np.zeros(1 << (2 * room).bit_length(), np.uint64),
+        pair_key=np.zeros(room, np.uint32),
+        pair_ids=np.zeros(room, np.uint64),
         weight_bits=bits,
         weight_of=bits.view(np.float32),
-        steps=steps,
-        steps_u64=steps.view(np.uint64),
-        pool=ints(8 * cached_steps + 2 * phrases.most_reached),
-        used=np.zeros(1, np.int64),
+        form_stamp=ints(len(words.form_id)),
     )
     opened = k.Open(
+        clock=np.zeros(2, np.int64),
         flags=ints(room),
         kept=ints(room),
-        classes=ints(lanes, room),
-        count=ints(lanes),
-        tokens=ints(lanes, k.LIVE),
-        info=ints(lanes, k.LIVE, 4),
-        marks=np.zeros((lanes, k.LIVE, 2), np.uint64),
-        states=ints(lanes, k.LIVE, phrases.most_reached),
-        stamp=np.zeros((2, phrases.states), np.int64),
-        clock=np.zeros(2, np.int64),
-        run=ints(2, longest + 1),
-        negator=ints(lanes),
+        classes=ints(room),
+        sentence=ints(room),
+        before=ints(room),
+        class_last=ints(phrases.classes, 2),
+        atom_nodes=ints(len(phrases.catalogue.atoms), 2),
+        nodes=ints(len(phrases.mark_atom) + 1, 2),
+        present=ints(len(phrases.catalogue.atoms)),
+        seen=np.zeros((phrases.widest, 2), np.uint64),
+        stack=ints(phrases.widest * k.WIDEST, 2),
     )
     return tokens_of_text, cache, opened
 

@@ -26,12 +26,12 @@ u64: Any = np.uint64
 
 def compiled(function: F) -> F:
     """Return the function compiled when first called, without the GIL."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+    return cast(F, numba.njit(nogil=True, error_model="numpy", _nrt=False)(function))
 
 
 def inlined(function: F) -> F:
     """Do the same for a small function that is called for each word: a call that hands on arrays counts references."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", inline="always")(function))
+    return cast(F, numba.njit(nogil=True, error_model="numpy", inline="always", _nrt=False)(function))
 
 
 def kept(function: F) -> F:
@@ -41,7 +41,7 @@ def kept(function: F) -> F:
     looks at the time and size of this file and at the processor before it reads.
     """
     try:
-        dispatcher: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        dispatcher: Any = numba.njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function)
     except RuntimeError:  # "no locator available": it may write in neither place
         return compiled(function)
     cache = dispatcher._cache
@@ -94,9 +94,10 @@ STOPS = 1 << 20  # a sentence boundary
 NEUTRAL = 24  # shift, in `marks` only: number of the neutral form + 1
 
 LANES = 6  # at most
-LIVE = 64  # tokens that a phrase may stay open for; patterns.MAX_PATTERN is less
-CLASS_FLAGS = 24  # shift
-STARTS, CONTINUES, SINGLE = 1, 2, 4  # flags of a class
+MAX_STAMP = (1 << 31) - 2
+WIDEST = 64  # tokens that a phrase may take: patterns.MAX_PATTERN is less
+NUMBERED = 1 << 16  # atoms, and classes
+BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
 
 
 class Folding(NamedTuple):
@@ -120,13 +121,14 @@ class Names(NamedTuple):
 class Words(NamedTuple):
     """What is to be known of a word by itself, and the weights of words and pairs."""
 
-    name_class: Any  # int32 (lanes, names): number of a class | its flags << CLASS_FLAGS
-    plain_class: Any  # int32 (lanes, 2): of a token without a name, and of a number
+    name_class: Any  # int32 (names + 2,): number of a class; the last two of a token without a name, and of a number
     mark_keys: Any
     mark_values: Any  # flags of a token, and its neutral form
     neutral_keys: Any
     neutral_values: Any  # names of several words -> neutral form
     form_id: Any  # uint64: of a neutral form or a shape of a number (`#0` to `#9`, the last ten)
+    form_keys: Any  # the same as a hash table
+    form_values: Any
     form_info: Any  # int32 (forms, 3): crc32, UTF-8 bytes, flags
     form_weight: Any  # float64
     crc: Any  # uint32 (256,)
@@ -141,21 +143,23 @@ class Words(NamedTuple):
 
 
 class Phrases(NamedTuple):
-    """The catalogue's phrases; gaps are taken out of the edges, which say how far on their target may stand."""
+    """The catalogue's phrases; gaps are taken out of the edges, which say how far on their target may stand.
 
-    class_info: (
-        Any  # int32 (classes, 16): flags, span, first class of the lane, starts from and to, singles from and to
-    )
-    class_marks: Any  # a view of it as uint64: from 4 on, of its atoms, of those it may be followed by, and further on
-    class_atoms: Any  # uint64 (classes, words): bits of the lane's atoms
-    starts: Any  # int32: states that classes start
-    singles: Any  # int32: phrases of one token
-    rows: Any  # uint64 (classes, words, 2): classes that continue what a class starts, one token on, and further
-    state_info: Any  # int32 (states, 8): edges from and to, atom, phrase that ends or -1, span, back from and to, mark
-    edge_target: Any  # int32
-    edge_distances: Any  # uint64: bit d says whether the target may stand d tokens on
-    back_source: Any  # int32: the states before, gaps being states
-    phrase_info: Any  # int32 (phrases, 8): states from and to, longest, number of the code, whether negatable
+    A class is a set of atoms that some word satisfies; the class 0 has none.
+    """
+
+    class_sign: Any  # uint64 (classes, 2): one of 128 bits for each atom (`mark_of`)
+    class_has: Any  # uint32: a hash set of class << 16 | atom
+    marks: Any  # int32 (classes, 4): where the atoms that anchors stand on start, then those only needed, and the end
+    mark_atom: Any  # int32
+    anchor_first: Any  # int32 (atoms + 1,): where the anchors of an atom start
+    anchor_info: Any  # int32 (anchors, 4): state, phrase, atoms needed from and to
+    needed: Any  # int32: atoms
+    states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
+    state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
+    edges: Any  # uint64 (edges, 2): target in its phrase << 32 | mark << 16 | its atom; bit d: it may stand d tokens on
+    edges_back: Any  # the same by target: what stands before
+    phrase_info: Any  # int32 (phrases, 8): first state, last, longest, number of the code, whether negatable, lane
 
 
 class Rules(NamedTuple):
@@ -195,37 +199,36 @@ class Tokens(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """Words met so far and the distinct ones of a text. It only saves time: no result depends on it."""
+    """Words met so far, and the distinct pairs of a text. It only saves time: no result depends on it."""
 
-    words: Any  # int32 (places, 16): hash, id, weight (two places each), crc32, UTF-8 bytes, flags, classes by lane
+    words: Any  # int32 (places, 16): hash, weight (two places each), stamp, class, form + 1, crc32, UTF-8 bytes, flags
     words_u64: Any  # views of it
     words_f64: Any
-    word_set: Any  # uint64
-    pair_set: Any
-    pair_list: Any  # uint32
+    used: Any  # int64 (1,): places taken
+    slot: Any  # int32, one a token: the place of its word
+    pair_set: Any  # uint64
+    pair_key: Any  # uint32, one a pair
+    pair_ids: Any  # uint64
     weight_bits: Any  # uint32 (1,): the next is a view of it
     weight_of: Any  # float32 (1,)
-    steps: Any  # int32 (places, 8): class, one that continues it and distance; in `pool` phrases and states; span
-    steps_u64: Any
-    pool: Any  # int32: phrases and states
-    used: Any  # int64 (1,): places of `pool`
+    form_stamp: Any  # int32 (forms,)
 
 
 class Open(NamedTuple):
-    """Phrases that are open, lane by lane, in one text."""
+    """What is looked for phrases in one text. A stamp says which text something was written for."""
 
+    clock: Any  # int64 (2,): number of the text; of a walk
     flags: Any  # int32, one a token
     kept: Any  # int32: the token of each one that phrases see
-    classes: Any  # int32 (lanes, tokens)
-    count: Any  # int32 (lanes,): how many tokens have something open
-    tokens: Any  # int32 (lanes, LIVE): these
-    info: Any  # int32 (lanes, LIVE, 4): what was started there: class, span, count of states reached
-    marks: Any  # uint64 (lanes, LIVE, 2): of the atoms that the class may be followed by, at once and further on
-    states: Any  # int32 (lanes, LIVE, states): these
-    stamp: Any  # int64 (2, states): when a state was last seen, going forward and otherwise
-    clock: Any  # int64 (2,)
-    run: Any  # int32 (2, states): for running a phrase backwards
-    negator: Any  # int32 (lanes,): last token that negates, -1 for none
+    classes: Any  # int32: of these
+    sentence: Any  # int32: number of their sentence; no two in a row are the same across a boundary
+    before: Any  # int32: the last one before it of the same class, -1 without
+    class_last: Any  # int32 (classes, 2): stamp, last token
+    atom_nodes: Any  # int32 (atoms, 2): stamp, first node
+    nodes: Any  # int32 (marks, 2): class, next node
+    present: Any  # int32 (atoms,): those with anchors
+    seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
+    stack: Any  # int32 (places, 2): state, token
 
 
 @compiled
@@ -788,22 +791,23 @@ def grams(f: Any, at: int, n: int, to: int, crc: Any, weights: Any) -> float:
 
 @compiled
 def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W: Any) -> None:
-    """Work out all that is to be known of a word, into the word cache."""
+    """Work out all that is to be known of a word, into a place of the word cache."""
     head = f[at]
     name = find(N.keys, N.values, h)
-    prefix = i64(-1)
-    if head & u32(ALPHA):
+    best = name
+    if name < 0 and head & u32(ALPHA):
         g, multiplier = N.seed[0], N.seed[1]
         for i in range(min(n, len(N.prefix_at) - 1)):
             g = (g ^ u64(f[at + i] & u32(CODE))) * multiplier
             if N.prefix_at[i + 1]:
                 found = find(N.keys, N.values, finish(g ^ N.seed[2]))
                 if found >= 0:
-                    prefix = found
+                    best = found
     number = 1 if head & u32(DIGIT) else 0
-    best = name if name >= 0 else prefix
-    for lane in range(len(W.plain_class)):
-        C.words[slot, 9 + lane] = W.name_class[lane, best] if best >= 0 else W.plain_class[lane, number]
+    word = C.words[slot]
+    C.words_u64[slot, 0] = h
+    word[4] = 0
+    word[5] = W.name_class[best if best >= 0 else len(W.name_class) - 2 + number]
     marks = max(find(W.mark_keys, W.mark_values, h), i64(0))
     flags = marks & ((1 << NEUTRAL) - 1)
     picture = n == 1 and head & u32(EMOJI)
@@ -816,14 +820,14 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
             if f[i] & u32(DECIMAL):
                 digits += 1
         form = len(W.form_id) - 10 + min(digits, 9)
-    C.words_u64[slot, 0] = h
+    if form < 0:  # written just as a neutral form is
+        form = find(W.form_keys, W.form_values, h)
+    word[6] = form + 1
     if form >= 0:
-        C.words_u64[slot, 1] = W.form_id[form]
-        C.words_f64[slot, 2] = W.form_weight[form]
-        C.words[slot, 6] = W.form_info[form, 0]
-        C.words[slot, 7] = W.form_info[form, 1]
-        kept = i64(~(PICTURE | LETTERS | (3 << LANGUAGE)))
-        C.words[slot, 8] = (flags & kept) | W.form_info[form, 2]
+        C.words_f64[slot, 1] = W.form_weight[form]
+        word[7] = W.form_info[form, 0]
+        word[8] = W.form_info[form, 1]
+        word[9] = (flags & i64(~(PICTURE | LETTERS | (3 << LANGUAGE)))) | W.form_info[form, 2]
         return
     key, size = crc_of(f, at, n, W.crc)
     alpha = all_alpha(f, at, n)
@@ -837,11 +841,33 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
         flags |= LETTERS
     if picture:
         flags |= PICTURE
-    C.words_u64[slot, 1] = h
-    C.words_f64[slot, 2] = weight
-    C.words[slot, 6] = np.int32(key)
-    C.words[slot, 7] = size
-    C.words[slot, 8] = flags
+    C.words_f64[slot, 1] = weight
+    word[7] = np.int32(key)
+    word[8] = size
+    word[9] = flags
+
+
+@compiled
+def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any) -> None:
+    """Write the place of each token's word in the cache, -1 for a boundary; learn the new words."""
+    hashes, slots, cache = K.hash, C.slot, C.words_u64
+    places = len(cache) - 1
+    if C.used[0] + count > len(cache) // 2 + len(cache) // 4:
+        cache[:] = u64(0)
+        C.used[0] = 0
+    for i in range(count):
+        h = hashes[i]
+        if not h:
+            slots[i] = -1
+            continue
+        slot = i64(h >> u64(24)) & places
+        while cache[slot, 0] != h:
+            if not cache[slot, 0]:
+                learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W)
+                C.used[0] += 1
+                break
+            slot = (slot + 1) & places
+        slots[i] = slot
 
 
 @inlined
@@ -891,62 +917,60 @@ def name_at(hashes: Any, i: int, count: int, seed: Any, keys: Any, values: Any, 
 
 
 @inlined
-def has_atom(class_atoms: Any, klass: int, atom: int) -> Any:
-    return (class_atoms[klass, atom >> 6] >> u64(atom & 63)) & u64(1) != 0
-
-
-@compiled
 def mark_of(atom: int) -> Any:
-    """Return which of 64 bits stands for an atom (of all lanes): no bit in common means no atom in common."""
-    return i64(atom) * 40503 >> 3 & 63
+    """Return which of 128 bits stands for an atom: no bit in common means no atom in common."""
+    return u32((u64(atom) * u64(2654435761)) & u64(0xFFFFFFFF)) >> u32(25)
+
+
+@inlined
+def has_place(key: Any, size: int) -> Any:
+    return i64((u64(key) * u64(0x9E3779B97F4A7C15)) >> u64(40)) & (size - 1)
+
+
+@inlined
+def has_atom(table: Any, klass: int, atom: int) -> Any:
+    """Return whether words of a class satisfy an atom."""
+    key = u32((klass << 16) | atom)
+    place = has_place(key, len(table))
+    while table[place] and table[place] != key:
+        place = (place + 1) & (len(table) - 1)
+    return table[place] == key
 
 
 @kept
-def fill_rows(P: Any, atom_first: Any, atom_classes: Any, atoms: Any) -> None:
-    """Fill `rows`: for each class, those that may continue what it starts; and the marks of classes and states."""
-    for state in range(len(P.state_info)):
-        half = u64(0)
-        for e in range(P.state_info[state, 0], P.state_info[state, 1]):
-            half |= u64(1) << u64(mark_of(atoms[P.edge_target[e]]) & 31)
-        P.state_info[state, 7] = np.int32(u32(half))
-    continues = np.zeros(len(atom_first), np.bool_)
-    for e in range(len(P.edge_target)):
-        continues[atoms[P.edge_target[e]]] = True
-    for atom in range(len(atom_first) - 1):
-        if continues[atom]:
-            for c in range(atom_first[atom], atom_first[atom + 1]):
-                P.class_marks[atom_classes[c], 4] |= u64(1) << u64(mark_of(atom))
-    for klass in range(len(P.class_info)):
-        base = P.class_info[klass, 2]
-        for s in range(P.class_info[klass, 3], P.class_info[klass, 4]):
-            state = P.starts[s]
-            for e in range(P.state_info[state, 0], P.state_info[state, 1]):
-                atom = atoms[P.edge_target[e]]
-                near, far = P.edge_distances[e] & u64(2), P.edge_distances[e] > u64(3)
-                mark = u64(1) << u64(mark_of(atom))
-                if near:
-                    P.class_marks[klass, 5] |= mark
-                if far:
-                    P.class_marks[klass, 6] |= mark
-                for c in range(atom_first[atom], atom_first[atom + 1]):
-                    other = atom_classes[c] - base
-                    bit = u64(1) << u64(other & 63)
-                    if near:
-                        P.rows[klass, other >> 6, 0] |= bit
-                    if far:
-                        P.rows[klass, other >> 6, 1] |= bit
+def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any) -> None:
+    """Fill the signs and the hash set of classes and their atoms."""
+    for i in range(len(classes)):
+        mark = mark_of(atoms[i])
+        sign[classes[i], mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
+        key = u32((i64(classes[i]) << 16) | i64(atoms[i]))
+        place = has_place(key, len(table))
+        while table[place] and table[place] != key:
+            place = (place + 1) & (len(table) - 1)
+        table[place] = key
 
 
 @kept
-def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any) -> int:
+def fill_states(first: Any, edges: Any, signs: Any, states: Any, sign: int, reach: int) -> None:
+    """Fill the signs and the reach of states from their edges on or back."""
+    for state in range(len(states)):
+        for e in range(first[state], first[state + 1]):
+            mark = mark_of(u32(edges[e, 0]) & u32(0xFFFF))
+            edges[e, 0] |= u64(mark) << u64(16)
+            signs[state, sign + i64(mark >> u32(6))] |= u64(1) << u64(mark & u32(63))
+            distance = 0
+            while edges[e, 1] >> u64(distance + 1):
+                distance += 1
+            states[state, reach] = max(states[state, reach], distance)
+
+
+@kept
+def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any, work: Any) -> int:
     """Write (state, target, distances) for edges past gaps to `out` (uint64 rows); return how many, -1 if too many."""
     n = len(first) - 1
-    seen = np.full(n, -1, np.int64)
-    is_gap = np.zeros(n, np.bool_)
+    seen, is_gap, place_of, frontier, following = work[0], work[1], work[2], work[3], work[4]
     for e in range(len(atom)):
         is_gap[target[e]] = atom[e] == any_atom
-    place_of = np.full(n, -1, np.int64)
-    frontier, following = np.empty(n, np.int32), np.empty(n, np.int32)
     count, tick = 0, 0
     for state in range(n):
         if is_gap[state]:
@@ -981,38 +1005,140 @@ def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any) -
     return count
 
 
+@inlined
+def walk_back(
+    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
+    walk: Any, size: int, first: int, token: int, whole: bool,
+) -> int:  # fmt: skip
+    """Return where the leftmost way from the start to what stands on the stack begins, -1 if none; any if not `whole`.
+
+    Each state is seen once at each token, so this takes no longer than the phrase is long and wide.
+    """
+    best = i64(-1)
+    while size:
+        size -= 1
+        state, at = i64(stack[size, 0]), i64(stack[size, 1])
+        if states[state, 0] & BEGINS:
+            best = at if best < 0 else min(best, at)
+            if not whole:
+                break
+        wanted, other_wanted, own = signs[state, 6], signs[state, 7], sentence[at]
+        for distance in range(1, min(i64(states[state, 6]), at) + 1):
+            other = at - distance
+            klass = i64(classes[other])
+            if sentence[other] != own:
+                break
+            low, high = sign[klass, 0], sign[klass, 1]
+            if (low & wanted) | (high & other_wanted):
+                for e in range(states[state, 4], states[state, 5]):
+                    edge = edges[e, 0]
+                    half = high if edge & u64(1 << 22) else low
+                    if (
+                        (edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)
+                    ) and has_atom(has, klass, i64(edge & u64(0xFFFF))):
+                        near = i64(edge >> u64(32))
+                        if seen[near, 0] != walk:
+                            seen[near, 0] = walk
+                            seen[near, 1] = u64(0)
+                        bit = u64(1) << u64(token - other)
+                        if not seen[near, 1] & bit:
+                            seen[near, 1] |= bit
+                            stack[size, 0] = first + near
+                            stack[size, 1] = other
+                            size += 1
+    return best
+
+
+@inlined
+def walk_on(
+    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
+    walk: Any, state: int, first: int, token: int, kept: int,
+) -> Any:  # fmt: skip
+    """Return the offsets (bits) at which the phrase of a state that stands at `token` ends."""
+    ends = u64(0)
+    stack[0, 0] = state
+    stack[0, 1] = token
+    size = 1
+    while size:
+        size -= 1
+        state, at = i64(stack[size, 0]), i64(stack[size, 1])
+        if states[state, 0] & ENDS:
+            ends |= u64(1) << u64(at - token)
+        wanted, other_wanted, own = signs[state, 4], signs[state, 5], sentence[at]
+        for distance in range(1, min(i64(states[state, 3]), kept - 1 - at) + 1):
+            other = at + distance
+            klass = i64(classes[other])
+            if sentence[other] != own:
+                break
+            low, high = sign[klass, 0], sign[klass, 1]
+            if (low & wanted) | (high & other_wanted):
+                for e in range(states[state, 1], states[state, 2]):
+                    edge = edges[e, 0]
+                    half = high if edge & u64(1 << 22) else low
+                    if (
+                        (edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)
+                    ) and has_atom(has, klass, i64(edge & u64(0xFFFF))):
+                        near = i64(edge >> u64(32))
+                        if seen[near, 0] != walk:
+                            seen[near, 0] = walk
+                            seen[near, 1] = u64(0)
+                        bit = u64(1) << u64(other - token)
+                        if not seen[near, 1] & bit:
+                            seen[near, 1] |= bit
+                            stack[size, 0] = first + near
+                            stack[size, 1] = other
+                            size += 1
+    return ends
+
+
+@inlined
+def may_go_back(
+    sentence: Any, classes: Any, sign: Any, states: Any, signs: Any, state: int, token: int
+) -> Any:  # fmt: skip
+    """Return False where nothing before a token can stand before a state there."""
+    found = states[state, 0] & BEGINS != 0
+    if not found:
+        for distance in range(1, min(i64(states[state, 6]), token) + 1):
+            klass = i64(classes[token - distance])
+            if sentence[token - distance] != sentence[token]:
+                break
+            if (sign[klass, 0] & signs[state, 6]) | (sign[klass, 1] & signs[state, 7]):
+                found = True
+                break
+    return found
+
+
+@inlined
+def may_go_on(
+    sentence: Any, classes: Any, sign: Any, states: Any, signs: Any, state: int, token: int, kept: int
+) -> Any:  # fmt: skip
+    """Return False where nothing after a token can stand after a state there."""
+    found = states[state, 0] & ENDS != 0
+    if not found:
+        for distance in range(1, min(i64(states[state, 3]), kept - 1 - token) + 1):
+            klass = i64(classes[token + distance])
+            if sentence[token + distance] != sentence[token]:
+                break
+            if (sign[klass, 0] & signs[state, 4]) | (sign[klass, 1] & signs[state, 5]):
+                found = True
+                break
+    return found
+
+
 @compiled
-def leftmost(Q: Any, lane: int, phrase: int, token: int, P: Any) -> int:
+def leftmost(Q: Any, P: Any, phrase: int, token: int) -> int:
     """Return the leftmost kept token at which a phrase that ends with `token` can start."""
-    now, then = Q.run[0], Q.run[1]
-    size = 0
-    first = P.phrase_info[phrase, 0]
+    size, first = 0, i64(P.phrase_info[phrase, 0])
     for state in range(first, P.phrase_info[phrase, 1]):
-        if P.state_info[state, 3] >= 0:
-            now[size] = state
+        if P.states[state, 0] & ENDS and has_atom(P.class_has, i64(Q.classes[token]), i64(P.states[state, 7])):
+            Q.stack[size, 0] = state
+            Q.stack[size, 1] = token
             size += 1
-    start = token + 1
-    for i in range(token, max(-1, token - P.phrase_info[phrase, 2]), -1):
-        klass = Q.classes[lane, i]
-        if klass < 0 or not size:
-            break
-        Q.clock[1] += 1
-        wider = 0
-        for m in range(size):
-            state = now[m]
-            if not has_atom(P.class_atoms, klass, P.state_info[state, 2]):
-                continue
-            for e in range(P.state_info[state, 5], P.state_info[state, 6]):
-                source = P.back_source[e]
-                if Q.stamp[1, source] != Q.clock[1]:
-                    Q.stamp[1, source] = Q.clock[1]
-                    then[wider] = source
-                    wider += 1
-        if Q.stamp[1, first] == Q.clock[1]:
-            start = i
-        now, then = then, now
-        size = wider
-    return start
+    Q.clock[1] += 1
+    return walk_back(
+        Q.stack, Q.seen, Q.sentence, Q.classes, P.class_sign, P.class_has, P.states, P.state_signs,
+        P.edges_back, u64(Q.clock[1]), size, first, token, True,
+    )  # fmt: skip
 
 
 @compiled
@@ -1034,71 +1160,86 @@ def is_negated(K: Any, Q: Any, lane: int, start: int, R: Any) -> Any:
 
 
 @compiled
-def ends(K: Any, Q: Any, lane: int, phrase: int, token: int, found: Any, P: Any, R: Any) -> Any:
-    """Return the codes found, with that of a phrase that ends at kept `token` unless it is negated."""
-    bit = u64(1) << u64(P.phrase_info[phrase, 3])
-    if found & bit:
-        return found
-    if P.phrase_info[phrase, 4] and Q.negator[lane] >= 0:
-        earliest = Q.kept[max(0, token + 1 - P.phrase_info[phrase, 2])] - R.reach
-        if Q.negator[lane] >= earliest:
-            start = leftmost(Q, lane, phrase, token, P)
-            if is_negated(K, Q, lane, Q.kept[start], R):
-                return found
-    return found | bit
-
-
-@inlined
-def step_place(steps: Any, key: Any) -> Any:
-    return i64((key * u64(0x9E3779B97F4A7C15)) >> u64(40)) & (len(steps) - 1)
+def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -> Any:
+    """Return whether a phrase that ends at some offsets from `token` is not negated at one of them."""
+    while ends:
+        if ends & u64(1):
+            start = leftmost(Q, P, phrase, token)
+            if not is_negated(K, Q, P.phrase_info[phrase, 5], Q.kept[start], R):
+                return True
+        token += 1
+        ends >>= u64(1)
+    return False
 
 
 @compiled
-def work_out(C: Any, Q: Any, key: Any, begun: int, klass: int, distance: int, P: Any) -> None:
-    """Keep what a class leads to, some tokens after another started something; forget all else where room is short."""
-    pool, steps = C.pool, C.steps
-    if C.used[0] + 2 * len(Q.states[0, 0]) > len(pool):
-        steps[:] = 0
-        C.used[0] = 0
-    first = i64(C.used[0])
-    last, span = first + 2 * len(Q.states[0, 0]), 0
-    phrases, top = first, last  # phrases that end are written upwards, states that go on downwards
-    Q.clock[1] += 1
-    for s in range(P.class_info[begun, 3], P.class_info[begun, 4]):
-        state = P.starts[s]
-        for e in range(P.state_info[state, 0], P.state_info[state, 1]):
-            target = P.edge_target[e]
-            if (P.edge_distances[e] >> u64(distance)) & u64(1) and Q.stamp[1, target] != Q.clock[1]:
-                Q.stamp[1, target] = Q.clock[1]
-                if has_atom(P.class_atoms, klass, P.state_info[target, 2]):
-                    if P.state_info[target, 3] >= 0:
-                        pool[phrases] = P.state_info[target, 3]
-                        phrases += 1
-                    if P.state_info[target, 4]:
-                        top -= 1
-                        pool[top] = target
-                        span = max(span, P.state_info[target, 4])
-    for s in range(last - top):
-        pool[phrases + s] = pool[top + s]
-    place = step_place(steps, key)
-    C.steps_u64[place, 0] = key
-    steps[place, 2] = first
-    steps[place, 3] = phrases
-    steps[place, 4] = phrases + last - top
-    steps[place, 5] = span
-    C.used[0] = phrases + last - top
+def find_phrases(
+    kept: int, present: int, stamp: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any
+) -> Any:  # fmt: skip
+    """Return the codes found, with those of all phrases in a text that are not negated.
 
-
-@compiled
-def drop_closed(Q: Any, lane: int, token: int) -> int:
-    """Forget tokens at which nothing is open any more; return how many are left."""
-    kept = 0
-    for m in range(Q.count[lane]):
-        opened = Q.tokens[lane, m]
-        if token - opened < Q.info[lane, opened & (LIVE - 1), 1]:
-            Q.tokens[lane, kept] = opened
-            kept += 1
-    return kept
+    A phrase is looked for from its anchors alone, where all that it needs is somewhere in the text.
+    """
+    atom_nodes, nodes, class_last, before, clock, present_atoms = (
+        Q.atom_nodes,
+        Q.nodes,
+        Q.class_last,
+        Q.before,
+        Q.clock,
+        Q.present,
+    )
+    anchor_first, anchor_info, needed, phrase_info = P.anchor_first, P.anchor_info, P.needed, P.phrase_info
+    stack, seen, sentence, classes, sign, has = Q.stack, Q.seen, Q.sentence, Q.classes, P.class_sign, P.class_has
+    states, signs, back, on = P.states, P.state_signs, P.edges_back, P.edges
+    walk = u64(clock[1])
+    for p in range(present):
+        atom = present_atoms[p]
+        for a in range(anchor_first[atom], anchor_first[atom + 1]):
+            phrase = i64(anchor_info[a, 1])
+            bit = u64(1) << u64(phrase_info[phrase, 3])
+            if found & bit:
+                continue
+            missing = False
+            for m in range(anchor_info[a, 2], anchor_info[a, 3]):
+                missing |= atom_nodes[needed[m], 0] != stamp
+            if missing:
+                continue
+            state, first = i64(anchor_info[a, 0]), i64(phrase_info[phrase, 0])
+            deniable = phrase_info[phrase, 4] and (negates >> phrase_info[phrase, 5]) & 1
+            node = i64(atom_nodes[atom, 1])
+            while node >= 0:
+                token = i64(class_last[nodes[node, 0], 1])
+                node = i64(nodes[node, 1])
+                while token >= 0:
+                    if not (
+                        may_go_back(sentence, classes, sign, states, signs, state, token)
+                        and may_go_on(sentence, classes, sign, states, signs, state, token, kept)
+                    ):
+                        token = i64(before[token])
+                        continue
+                    stack[0, 0] = state
+                    stack[0, 1] = token
+                    walk += u64(1)
+                    start = walk_back(
+                        stack, seen, sentence, classes, sign, has, states, signs, back, walk, 1, first, token, False
+                    )
+                    if start >= 0:
+                        walk += u64(1)
+                        ends = walk_on(
+                            stack, seen, sentence, classes, sign, has, states, signs, on, walk, state, first, token, kept
+                        )
+                        if ends and deniable:
+                            clock[1] = i64(walk)
+                            if not stands(K, Q, phrase, token, ends, P, R):
+                                ends = u64(0)
+                            walk = u64(clock[1])
+                        if ends:
+                            found |= bit
+                            node = i64(-1)
+                            break
+                    token = i64(before[token])
+    clock[1] = i64(walk)
+    return found
 
 
 # ---------------------------------------------------------------- texts
@@ -1108,166 +1249,113 @@ def drop_closed(Q: Any, lane: int, token: int) -> int:
 def weigh(
     count: int, to: int, found: Any, K: Any, C: Any, Q: Any, N: Any, W: Any, P: Any, R: Any
 ) -> tuple[float, Any, int, int]:
-    """Return (logit, codes, language, distinct words) of a tokenised text.
+    """Return (logit, codes, language, distinct words) of a tokenised text."""
+    stamp = next_text(C, Q)
+    find_words(K, count, to, C, N, W)
+    kept, present, negates = spread(count, stamp, C, Q, P)
+    found = find_phrases(kept, present, stamp, negates, found, K, Q, P, R)
+    total, words, spoken = add_up(count, stamp, K, C, Q, N, W, R)
+    logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
+    return logit, found, spoken, words
 
-    Something is open at a token where a state was entered by reading it. A gap is not walked
-    through: each edge says how many tokens on its target may stand. So a token that continues
-    nothing costs one look at each token that is open.
 
-    Long, because a call that hands on dozens of arrays costs more than what it would do.
-    """
-    hashes, flags_of, kept_of, classes = K.hash, Q.flags, Q.kept, Q.classes
-    cache, cache_u64, cache_f64 = C.words, C.words_u64, C.words_f64
-    word_set, pair_set, steps, steps_u64, pool = C.word_set, C.pair_set, C.steps, C.steps_u64, C.pool
-    crc, crc_shift, pair_maybe = W.crc, W.crc_shift, W.pair_maybe
-    pairs, pair_list, weight_bits, weight_of = W.pairs, C.pair_list, C.weight_bits, C.weight_of
-    class_info, class_marks, class_atoms, rows, state_info = (
-        P.class_info,
-        P.class_marks,
-        P.class_atoms,
-        P.rows,
-        P.state_info,
-    )
-    edge_target, edge_distances, singles, phrase_info = P.edge_target, P.edge_distances, P.singles, P.phrase_info
-    opens, open_tokens, open_info, open_states, open_marks = Q.count, Q.tokens, Q.info, Q.states, Q.marks
-    stamp, clock, negator = Q.stamp, Q.clock, Q.negator
-    lanes = len(W.plain_class)
-    size = 64
-    while size < 2 * count:
-        size *= 2
-    word_set[:size] = u64(0)
-    pair_set[:size] = u64(0)
-    mask, places = size - 1, len(cache) - 1
-    for lane in range(lanes):
-        negator[lane] = -1
-        opens[lane] = 0
-    words, letters = 0, 0
-    spanish, portuguese, english = 0, 0, 0
-    total = 0.0
-    kept, resume, fresh = 0, 0, 0
-    previous, previous_key = u64(0), u32(0)
-    salt, multiplier = N.seed[2], N.seed[1]
-    for i in range(count):  # asks for all words first, for the same reason
-        h = hashes[i]
-        slot = i64(h >> u64(24)) & places
-        if cache_u64[slot, 0] != h and h:
-            learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W)
+@compiled
+def next_text(C: Any, Q: Any) -> int:
+    """Return the stamp of a new text; no older one stands anywhere when they start again."""
+    Q.clock[0] += 1
+    if Q.clock[0] > MAX_STAMP:
+        Q.clock[0] = 1
+        Q.class_last[:] = 0
+        Q.atom_nodes[:] = 0
+        C.form_stamp[:] = 0
+        C.words[:, 4] = 0
+    return i64(Q.clock[0])
+
+
+@compiled
+def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int, int]:
+    """Lay out the tokens that phrases see, by class; return (how many, atoms with anchors present, lanes that negate)."""
+    kept, sentence, node_count, present, negates = 0, 0, 0, 0, 0
+    cache, slots = C.words, C.slot
+    flags_of, kept_of, classes, sentences, before = Q.flags, Q.kept, Q.classes, Q.sentence, Q.before
+    last, atom_nodes, nodes, present_atoms = Q.class_last, Q.atom_nodes, Q.nodes, Q.present
+    marks, mark_atom = P.marks, P.mark_atom
     for i in range(count):
-        h = hashes[i]
-        if not h:
+        slot = slots[i]
+        if slot < 0:
             flags_of[i] = STOPS
             kept_of[kept] = i
-            for lane in range(lanes):
-                classes[lane, kept] = -1
-                negator[lane] = -1
-                opens[lane] = 0
+            classes[kept] = 0
+            sentences[kept] = sentence + 1
+            sentence += 2
             kept += 1
-            previous = u64(0)
             continue
-        slot = i64(h >> u64(24)) & places
-        if cache_u64[slot, 0] != h:
-            learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W)
-        flags = i64(cache[slot, 8])
+        flags = i64(cache[slot, 9])
         flags_of[i] = flags
-        if not flags & UNMATCHED:
-            kept_of[kept] = i
-            for lane in range(lanes):
-                klass = i64(cache[slot, 9 + lane])
-                kind = klass >> CLASS_FLAGS
-                klass &= (1 << CLASS_FLAGS) - 1
-                classes[lane, kept] = klass
-                live = i64(opens[lane])
-                if not kind or (kind == CONTINUES and not live):
-                    continue
-                here = kept & (LIVE - 1)
-                begins = i64(class_info[klass, 1])
-                span, more = begins, 0
-                if live and kind & CONTINUES:
-                    mark = clock[0] + 1
-                    clock[0] = mark
-                    local = klass - i64(class_info[klass, 2])
-                    word, shift = local >> 6, u64(local & 63)
-                    left, own = 0, class_marks[klass, 4]
-                    own_half = (own | own >> u64(32)) & u64(0xFFFFFFFF)
-                    for m in range(live):
-                        opened = i64(open_tokens[lane, m])
-                        distance = kept - opened
-                        there = opened & (LIVE - 1)
-                        if distance > open_info[lane, there, 1]:
-                            continue
-                        open_tokens[lane, left] = opened
-                        left += 1
-                        begun = i64(open_info[lane, there, 0])
-                        near = 0 if distance == 1 else 1
-                        if open_marks[lane, there, near] & own and (rows[begun, word, near] >> shift) & u64(1):
-                            key = (u64(begun) << u64(36)) | u64(klass << 6 | distance)
-                            place = step_place(steps, key)
-                            if steps_u64[place, 0] != key:
-                                work_out(C, Q, key, begun, klass, distance, P)
-                            for s in range(steps[place, 2], steps[place, 3]):
-                                phrase = i64(pool[s])
-                                if not (found >> u64(phrase_info[phrase, 3])) & u64(1):
-                                    found = ends(K, Q, lane, phrase, kept, found, P, R)
-                            for s in range(steps[place, 3], steps[place, 4]):
-                                target = i64(pool[s])
-                                if stamp[0, target] != mark:
-                                    stamp[0, target] = mark
-                                    open_states[lane, here, more] = target
-                                    more += 1
-                            span = max(span, i64(steps[place, 5]))
-                        for s in range(open_info[lane, there, 2]):
-                            source = i64(open_states[lane, there, s])
-                            if not u64(u32(state_info[source, 7])) & own_half:
-                                continue
-                            for edge in range(state_info[source, 0], state_info[source, 1]):
-                                if (edge_distances[edge] >> u64(distance)) & u64(1):
-                                    target = i64(edge_target[edge])
-                                    if stamp[0, target] == mark or not has_atom(
-                                        class_atoms, klass, state_info[target, 2]
-                                    ):
-                                        continue
-                                    stamp[0, target] = mark
-                                    phrase = i64(state_info[target, 3])
-                                    if phrase >= 0 and not ((found >> u64(phrase_info[phrase, 3])) & u64(1)):
-                                        found = ends(K, Q, lane, phrase, kept, found, P, R)
-                                    if state_info[target, 4]:
-                                        span = max(span, i64(state_info[target, 4]))
-                                        open_states[lane, here, more] = target
-                                        more += 1
-                    live = left
-                elif live > LIVE // 2:
-                    live = drop_closed(Q, lane, kept)
-                if kind & SINGLE:
-                    for s in range(class_info[klass, 5], class_info[klass, 6]):
-                        phrase = i64(singles[s])
-                        if not (found >> u64(phrase_info[phrase, 3])) & u64(1):
-                            found = ends(K, Q, lane, phrase, kept, found, P, R)
-                if span:
-                    open_tokens[lane, live] = kept
-                    open_info[lane, here, 0] = klass
-                    open_marks[lane, here, 0] = class_marks[klass, 5]
-                    open_marks[lane, here, 1] = class_marks[klass, 6]
-                    open_info[lane, here, 1] = span
-                    open_info[lane, here, 2] = more
-                    live += 1
-                opens[lane] = live
-            kept += 1
-            if flags >> NEGATES:
-                for lane in range(lanes):
-                    if (flags >> (NEGATES + lane)) & 1:
-                        negator[lane] = i
+        if flags & UNMATCHED:
+            continue
+        negates |= flags >> NEGATES
+        klass = i64(cache[slot, 5])
+        kept_of[kept] = i
+        classes[kept] = klass
+        sentences[kept] = sentence
+        if klass:
+            if last[klass, 0] == stamp:
+                before[kept] = last[klass, 1]
+            else:
+                last[klass, 0] = stamp
+                before[kept] = -1
+                for m in range(marks[klass, 0], marks[klass, 1]):
+                    atom = mark_atom[m]
+                    new = atom_nodes[atom, 0] != stamp
+                    nodes[node_count, 0] = klass
+                    nodes[node_count, 1] = -1 if new else atom_nodes[atom, 1]
+                    atom_nodes[atom, 0] = stamp
+                    atom_nodes[atom, 1] = node_count
+                    present_atoms[present] = atom
+                    present += i64(new)
+                    node_count += 1
+                for m in range(marks[klass, 1], marks[klass, 2]):
+                    atom_nodes[mark_atom[m], 0] = stamp
+            last[klass, 1] = kept
+        kept += 1
+    return kept, present, negates
+
+
+@compiled
+def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
+    """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
+    slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
+    forms = len(W.form_id)
+    words, letters, resume, pairs = 0, 0, 0, 0
+    spanish, portuguese, english = 0, 0, 0
+    total = 0.0
+    previous, previous_key = i64(-1), u32(0)
+    for i in range(count):
+        slot = i64(slots[i])
+        if slot < 0:
+            previous = i64(-1)
+            continue
         if i < resume:
             continue
-        identity, weight = cache_u64[slot, 1], cache_f64[slot, 2]
-        crc32, length = u32(cache[slot, 6]), i64(cache[slot, 7])
+        flags, form = i64(cache[slot, 9]), i64(cache[slot, 6]) - 1
+        crc32, length, weight = u32(cache[slot, 7]), i64(cache[slot, 8]), weights[slot, 1]
         if flags & OPENS:
-            form, width = name_at(hashes, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
+            named, width = name_at(K.hash, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
-                identity, weight = W.form_id[form], W.form_weight[form]
-                crc32, length = u32(W.form_info[form, 0]), i64(W.form_info[form, 1])
-                flags = i64(W.form_info[form, 2])
+                form, weight = named, W.form_weight[named]
+                crc32, length = u32(W.form_info[named, 0]), i64(W.form_info[named, 1])
+                flags = i64(W.form_info[named, 2])
                 resume = i + width
-        if add(word_set, mask, identity):
+        if form >= 0:
+            identity = form
+            new = form_stamp[form] != stamp
+            form_stamp[form] = stamp
+        else:
+            identity = forms + slot
+            new = cache[slot, 4] != stamp
+            cache[slot, 4] = stamp
+        if new:
             words += 1
             total += weight
             if flags & LETTERS:
@@ -1278,26 +1366,44 @@ def weigh(
                 english += spoken == 3
         if flags & PICTURE:
             continue
-        if previous and add(pair_set, mask, finish((previous ^ salt) * multiplier + identity)):
-            pair_list[fresh] = pair_key(previous_key, crc32, length, crc, crc_shift)
-            fresh += 1
+        if previous >= 0:
+            C.pair_key[pairs] = pair_key(previous_key, crc32, length, W.crc, W.crc_shift)
+            C.pair_ids[pairs] = (u64(previous + 1) << u64(32)) | u64(identity)
+            pairs += 1
         previous, previous_key = identity, crc32
-    # All at once, so that the processor need not wait for one to ask for the next
-    for m in range(fresh):
-        pair = pair_list[m]
-        bit = pair >> u32(12)
-        if (pair_maybe[bit >> u32(6)] >> u64(bit & u32(63))) & u64(1):
-            place = i64(pair >> u32(8)) & (len(pairs) - 1)
-            while pairs[place] and pairs[place] >> u64(32) != pair:
-                place = (place + 1) & (len(pairs) - 1)
-            weight_bits[0] = u32(pairs[place])
-            total += np.float64(weight_of[0])
-    logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
+    total += weigh_pairs(pairs, C, W)
     most = max(spanish, portuguese, english)
     spoken = 0 if most == spanish else 1 if most == portuguese else 2
     if most < max(float(R.min_frequent if letters > R.few else 1), R.min_share * letters):
         spoken = 3
-    return logit, found, spoken, words
+    return total, words, spoken
+
+
+@compiled
+def weigh_pairs(count: int, C: Any, W: Any) -> float:
+    """Return the sum of the weights of the distinct pairs."""
+    keys, ids, maybe, table, held = C.pair_key, C.pair_ids, W.pair_maybe, W.pairs, C.pair_set
+    likely = 0
+    for m in range(count):
+        key = keys[m]
+        keys[likely] = key
+        ids[likely] = ids[m]
+        bit = key >> u32(12)
+        likely += i64((maybe[bit >> u32(6)] >> u64(bit & u32(63))) & u64(1))
+    size = 64
+    while size < 2 * likely:
+        size *= 2
+    held[:size] = u64(0)
+    total = 0.0
+    for m in range(likely):
+        if add(held, size - 1, finish(ids[m])):
+            pair = keys[m]
+            place = i64(pair >> u32(8)) & (len(table) - 1)
+            while table[place] and table[place] >> u64(32) != pair:
+                place = (place + 1) & (len(table) - 1)
+            C.weight_bits[0] = u32(table[place])
+            total += np.float64(C.weight_of[0])
+    return total
 
 
 @compiled

@@ -8,13 +8,16 @@ import io
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
+from itertools import pairwise
+from math import inf
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from screening.anchors import Anchor, anchors_of, rate_of
 from screening.assessment import Role
 from screening.errors import CatalogueError
 from screening.neutral import counterpart, names_of
@@ -69,6 +72,10 @@ class Automata:
         bool of shape (states,): whether a phrase ends there.
     longest
         int32 of shape (phrases,): the most tokens a match takes.
+    anchor
+        int32 of shape (anchors,): states that matches pass through, ascending; see `anchors`.
+    needed_first, needed
+        int32: an anchor's matches also read the atoms `needed[needed_first[i]:needed_first[i + 1]]`.
     """
 
     first: Ints
@@ -77,6 +84,9 @@ class Automata:
     start: Ints
     accept: NDArray[np.bool_]
     longest: Ints
+    anchor: Ints
+    needed_first: Ints
+    needed: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +264,25 @@ class CatalogueBuilder:
         first = np.cumsum([0, *map(len, edges)], dtype=np.int32)
         atom, target = np.array(flat, np.int32).reshape(-1, 2).T.copy()
         return Automata(
-            first, atom, target, np.array(start, np.int32), np.array(accept, bool), np.array(longest, np.int32)
+            first,
+            atom,
+            target,
+            np.array(start, np.int32),
+            np.array(accept, bool),
+            np.array(longest, np.int32),
+            *self._anchors(edges, accept, start),
         )
+
+    def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[Ints, ...]:
+        rates = [inf if atom == ANY else rate_of(atom) for atom in self._atoms]
+        anchors: list[Anchor] = []
+        for low, high in pairwise(start):
+            own = [[(atom, target - low) for atom, target in out] for out in edges[low:high]]
+            anchors += [replace(a, state=low + a.state) for a in anchors_of(own, accept[low:high], rates)]
+        anchors.sort(key=lambda anchor: anchor.state)
+        first = np.cumsum([0, *(len(anchor.needed) for anchor in anchors)], dtype=np.int32)
+        needed = np.array([atom for anchor in anchors for atom in anchor.needed], np.int32)
+        return np.array([anchor.state for anchor in anchors], np.int32), first, needed
 
     def add_language(self, toml: str, name: str, language: str) -> None:
         """Add one language file."""

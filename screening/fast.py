@@ -31,7 +31,6 @@ SPOKEN = (*LANGUAGES, OTHER)
 NOTES = ("empty", "too-short", "other-language")  # bit 0, 1 and 2
 TEXT_ROOM = 1 << 15  # folded code points at first; doubled when a text needs more
 CACHED_WORDS = 1 << 17  # 64 bytes each
-CACHED_STEPS = 1 << 17  # 64 bytes each
 PART = 1 << 20  # bytes that a thread takes at a time
 
 Floats = NDArray[np.float64]
@@ -95,8 +94,8 @@ class BatchScorer:
         Whose model, indicators, prevalence and thresholds are used, as they are now.
     compiled
         True for the compiled path, False for the reference path, None for the compiled one if numba is there.
-    cached_words, cached_steps
-        What each thread remembers, in powers of two: 8 MB each unless said otherwise. Results do not depend on it.
+    cached_words
+        What each thread remembers, a power of two: 8 MB unless said otherwise. Results do not depend on it.
 
     Raises
     ------
@@ -110,14 +109,13 @@ class BatchScorer:
         compiled: bool | None = None,
         *,
         cached_words: int = CACHED_WORDS,
-        cached_steps: int = CACHED_STEPS,
     ) -> None:
-        if any(size < 1 or size & (size - 1) for size in (cached_words, cached_steps)):
-            raise ValueError(f"caches are powers of two, not {cached_words} and {cached_steps}")
+        if cached_words < 1 or cached_words & (cached_words - 1):
+            raise ValueError(f"cached_words is a power of two, not {cached_words}")
         self._screener = screener
         self._names = screener.catalogue.codes
         self._ranked = _ranked(screener, self._names)
-        self._engine = _engine(screener, compiled, cached_words, cached_steps)
+        self._engine = _engine(screener, compiled, cached_words)
 
     @property
     def path(self) -> str:
@@ -236,7 +234,7 @@ class BatchScorer:
 class _Engine:
     """The compiled kernel, its tables, and what each thread writes."""
 
-    def __init__(self, screener: Screener, cached_words: int, cached_steps: int) -> None:
+    def __init__(self, screener: Screener, cached_words: int) -> None:
         self._arrays: Any = importlib.import_module("screening._arrays")
         self._kernel: Any = importlib.import_module("screening._kernel")
         self._folds = self._arrays.FoldTable()
@@ -250,7 +248,7 @@ class _Engine:
             self._arrays.make_phrases(self._phrases, codes),
             self._arrays.make_rules(catalogue, model, screener._shift, MAX_TEXT),
         )
-        self._caches = {"cached_words": cached_words, "cached_steps": cached_steps}
+        self._cached_words = cached_words
         self._free: list[Any] = []
         self._lock = threading.Lock()
 
@@ -294,10 +292,11 @@ class _Engine:
                 self._free.append((scratch, room))
 
     def _scratch(self, room: int) -> tuple[Any, int]:
-        return self._arrays.make_scratch(self._phrases, text_room=room, **self._caches), room
+        words = self._tables[2]
+        return self._arrays.make_scratch(self._phrases, words, text_room=room, cached_words=self._cached_words), room
 
 
-def _engine(screener: Screener, compiled: bool | None, cached_words: int, cached_steps: int) -> _Engine | None:
+def _engine(screener: Screener, compiled: bool | None, cached_words: int) -> _Engine | None:
     if compiled is False:
         return None
     try:
@@ -306,7 +305,7 @@ def _engine(screener: Screener, compiled: bool | None, cached_words: int, cached
         if compiled:
             raise MissingExtraError("numba", "fast", "The compiled path") from error
         return None
-    return _Engine(screener, cached_words, cached_steps)
+    return _Engine(screener, cached_words)
 
 
 def _parts(offsets: NDArray[Any]) -> Iterator[tuple[int, int]]:

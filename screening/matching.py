@@ -66,6 +66,11 @@ class Matcher:
         """Return whether some phrase names this word, in full or by a prefix."""
         return any(name in self._words.atoms_with for name in self._words.names_of(word))
 
+    def names_of(self, word: str) -> list[str]:
+        """Return the words, prefixes and `#` of phrases that read this word."""
+        names = [name for name in self._words.names_of(word) if name in self._words.atoms_with]
+        return [*names, NUMBER] if word[0].isdigit() else names
+
     def find(self, tokens: Tokens, folded: str) -> list[Match]:
         """Return the phrases found and not negated, by language and end; `folded` is the text of the tokens."""
         matches = []

@@ -148,7 +148,7 @@ def test_a_batch_is_its_texts_one_by_one_and_threads_change_nothing(
 
 def test_small_caches_change_nothing(screener: Screener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening.fast, "TEXT_ROOM", 1 << 10)
-    tiny = BatchScorer(screener, True, cached_words=2, cached_steps=1)
+    tiny = BatchScorer(screener, True, cached_words=2)
     assert_same(screener, tiny, [*generated(1).text[:200], " ".join(generated(1).text[:200])])
 
 
