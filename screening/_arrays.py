@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from screening import _kernel as k
 from screening import features, fold, language, matching, neutral, tokens
-from screening.catalogue import LANGUAGES, Catalogue
+from screening.catalogue import LANGUAGES, Automata, Catalogue, Phrase
 from screening.matching import _Words
 from screening.model import Model
 from screening.patterns import ANY
@@ -150,19 +150,52 @@ def expand(first: Array, rows: Array) -> tuple[Array, Array]:
     return source, first[rows][source] + within
 
 
+def by_rate(catalogue: Catalogue) -> tuple[list[Phrase], list[str], Automata]:
+    """Return phrases, atoms and automata with what is met with most often first: so it stands together in memory."""
+    a = catalogue.automata
+    atom_order = np.argsort(-a.rate, kind="stable")
+    entered = np.zeros(len(a.accept), np.int64)
+    entered[a.target] = a.atom
+    phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))
+    met = np.zeros(len(catalogue.phrases))
+    np.maximum.at(met, phrase_of[a.anchor], a.rate[entered[a.anchor]])
+    order = np.argsort(-met, kind="stable")
+    old_state = expand(a.start, order)[1]  # by new number
+    new_state = np.argsort(old_state)
+    edge_source, edges = expand(a.first, old_state)
+    anchors = np.argsort(new_state[a.anchor])
+    new_atom = np.argsort(atom_order).astype(np.int32)
+    automata = Automata(
+        first=rows_first(edge_source, len(old_state)),
+        atom=new_atom[a.atom[edges]],
+        target=new_state[a.target[edges]].astype(np.int32),
+        start=np.cumsum([0, *np.diff(a.start)[order]], dtype=np.int32),
+        accept=a.accept[old_state],
+        longest=a.longest[order],
+        anchor=new_state[a.anchor][anchors].astype(np.int32),
+        needed_first=np.cumsum([0, *np.diff(a.needed_first)[anchors]], dtype=np.int32),
+        needed=new_atom[a.needed[expand(a.needed_first, anchors)[1]]],
+        rate=a.rate[atom_order],
+    )
+    return [catalogue.phrases[i] for i in order], [catalogue.atoms[i] for i in atom_order], automata
+
+
 class Phrases:
     """The catalogue's automata without gaps, and the classes of words that they tell apart."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        a = catalogue.automata
+        self.catalogue = catalogue
+        self.phrases, self.atoms, self.automata = by_rate(catalogue)
+        a = self.automata
         self.languages = sorted({p.language for p in catalogue.phrases})
         if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.WIDEST:
             raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.WIDEST} tokens")
-        self.catalogue, self.states = catalogue, len(a.first) - 1
-        self.words = _Words(catalogue.atoms)
-        self.phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))
+        self.states = len(a.first) - 1
+        self.words = _Words(self.atoms)
+        self.phrase_of = np.repeat(np.arange(len(self.phrases)), np.diff(a.start))
+        self.lane_of = np.array([self.languages.index(p.language) for p in self.phrases])  # of each phrase
         self.widest = int(np.diff(a.start).max(initial=1))  # states of a phrase
-        self.any = catalogue.atoms.index(ANY)
+        self.any = self.atoms.index(ANY)
         self.entered = np.full(self.states, self.any, np.int64)
         self.entered[a.target] = a.atom
         if (self.entered[a.target] != a.atom).any():
@@ -171,11 +204,11 @@ class Phrases:
         self._names()
         self._classes()
         self._anchors()
-        if max(self.classes, len(catalogue.atoms)) > k.NUMBERED:
+        if max(self.classes, len(self.atoms)) > k.NUMBERED:
             raise ValueError(f"the compiled path takes up to {k.NUMBERED} atoms and sets of them")
 
     def _edges(self) -> None:
-        a = self.catalogue.automata
+        a = self.automata
         room = 4 * len(a.atom) + 1024
         while True:
             out, work = np.zeros((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
@@ -223,7 +256,7 @@ class Phrases:
 
     def _classes(self) -> None:
         """Number the sets of atoms that names satisfy: `class_of` names, and the atoms of each class in pairs."""
-        atoms, names = len(self.catalogue.atoms), len(self.names) + 2
+        atoms, names = len(self.atoms), len(self.names) + 2
         pairs = np.unique(self.row_of * atoms + self.atom_of)
         rows, of_row = pairs // atoms, pairs % atoms
         # Sets are told apart by sums of random numbers; an empty one sums to 0, and so comes first.
@@ -231,7 +264,11 @@ class Phrases:
         sums = np.zeros(names + 1, np.uint64)
         np.add.at(sums, rows, random[of_row])
         _, first, class_of = np.unique(sums, return_index=True, return_inverse=True)
-        self.class_of, self.classes = class_of[:-1].astype(np.int32), len(first)
+        # A word is met with no more often than the rarest atom it satisfies: the last one, as they are numbered.
+        last = np.full(names + 1, -1)
+        np.maximum.at(last, rows, of_row)
+        rank = np.argsort(np.argsort(last[first], kind="stable"))
+        self.class_of, self.classes = rank[class_of[:-1]].astype(np.int32), len(first)
         shown = np.isin(rows, first)
         order = np.argsort(self.class_of[rows[shown]], kind="stable")
         self.pair_class = self.class_of[rows[shown]][order]
@@ -239,13 +276,11 @@ class Phrases:
 
     def _anchors(self) -> None:
         """Lay out the anchors by the atom they stand on, and the atoms of each class that anchors ask for."""
-        a, atoms = self.catalogue.automata, len(self.catalogue.atoms)
+        a, atoms = self.automata, len(self.atoms)
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
         self.anchor_first = rows_first(stands_on[order], atoms)
-        self.anchors = _columns(
-            a.anchor[order], self.phrase_of[a.anchor[order]], a.needed_first[:-1][order], a.needed_first[1:][order], width=4
-        )
+        self.anchor, self.needed = a.anchor[order], (a.needed_first[:-1][order], a.needed_first[1:][order])
         asked = np.full(atoms, 2)
         asked[a.needed] = 1
         asked[stands_on] = 0
@@ -316,8 +351,7 @@ def make_names(phrases: Phrases, hasher: Hasher) -> k.Names:
 
 def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     """Return the phrases as the kernel reads them."""
-    catalogue, a = phrases.catalogue, phrases.catalogue.automata
-    negatable = {i.code: i.negatable for i in catalogue.indicators}
+    a = phrases.automata
     sign = np.zeros((phrases.classes, 2), np.uint64)
     has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
     k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
@@ -341,20 +375,28 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         marks=phrases.marks,
         mark_atom=phrases.mark_atom,
         anchor_first=phrases.anchor_first,
-        anchor_info=phrases.anchors,
+        anchors=_anchor_rows(phrases, codes),
         needed=a.needed,
         states=states,
         state_signs=signs,
         edges=phrases.edges,
         edges_back=phrases.edges_back,
-        phrase_info=_columns(
-            a.start[:-1],
-            a.start[1:],
-            a.longest,
-            np.array([codes.index(p.code) for p in catalogue.phrases]),
-            np.array([negatable[p.code] for p in catalogue.phrases]),
-            np.array([phrases.languages.index(p.language) for p in catalogue.phrases]),
-        ),
+        phrase_info=_columns(a.start[:-1], a.start[1:], phrases.lane_of, width=4),
+    )
+
+
+def _anchor_rows(phrases: Phrases, codes: Sequence[str]) -> Array:
+    phrase = phrases.phrase_of[phrases.anchor]
+    negatable = {i.code: i.negatable for i in phrases.catalogue.indicators}
+    code_of = np.array([codes.index(p.code) for p in phrases.phrases])
+    denied_in = np.where([negatable[p.code] for p in phrases.phrases], phrases.lane_of, k.LANES)  # a lane of no negator
+    return _columns(
+        phrases.anchor,
+        phrase,
+        *phrases.needed,
+        code_of[phrase],
+        phrases.automata.start[phrase],
+        denied_in[phrase],
     )
 
 
@@ -417,6 +459,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
 
+    classes, atoms = ints(phrases.classes, 4), ints(len(phrases.atoms), 4)
     tokens_of_text = k.Tokens(
         folded=np.zeros(text_room, np.uint32),
         start=ints(room),
@@ -448,10 +491,13 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         classes=ints(room),
         sentence=ints(room),
         before=ints(room),
-        class_last=ints(phrases.classes, 2),
-        atom_nodes=ints(len(phrases.catalogue.atoms), 2),
+        class_seen=classes,
+        class_at=classes.view(np.uint64),
+        present_classes=ints(phrases.classes + 1),
+        atom_seen=atoms,
+        atom_at=atoms.view(np.uint64),
         nodes=ints(len(phrases.mark_atom) + 1, 2),
-        present=ints(len(phrases.catalogue.atoms)),
+        present=ints(len(phrases.atoms) + 1),
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )

@@ -153,13 +153,14 @@ class Phrases(NamedTuple):
     marks: Any  # int32 (classes, 4): where the atoms that anchors stand on start, then those only needed, and the end
     mark_atom: Any  # int32
     anchor_first: Any  # int32 (atoms + 1,): where the anchors of an atom start
-    anchor_info: Any  # int32 (anchors, 4): state, phrase, atoms needed from and to
+    anchors: Any  # int32 (anchors, 8): state, phrase, atoms needed from and to, number of the code, first state of the
+    # phrase, number of its lane if it can be negated
     needed: Any  # int32: atoms
     states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
     state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
     edges: Any  # uint64 (edges, 2): target in its phrase << 32 | mark << 16 | its atom; bit d: it may stand d tokens on
     edges_back: Any  # the same by target: what stands before
-    phrase_info: Any  # int32 (phrases, 8): first state, last, longest, number of the code, whether negatable, lane
+    phrase_info: Any  # int32 (phrases, 4): first state, end, lane
 
 
 class Rules(NamedTuple):
@@ -223,10 +224,13 @@ class Open(NamedTuple):
     classes: Any  # int32: of these
     sentence: Any  # int32: number of their sentence; no two in a row are the same across a boundary
     before: Any  # int32: the last one before it of the same class, -1 without
-    class_last: Any  # int32 (classes, 2): stamp, last token
-    atom_nodes: Any  # int32 (atoms, 2): stamp, first node
+    class_seen: Any  # int32 (classes, 4): stamp, last token
+    class_at: Any  # uint64, the same bytes: in place 1, bits of the sentences, modulo 64, that it is in
+    present_classes: Any  # int32 (classes,)
+    atom_seen: Any  # int32 (atoms, 4): stamp, first node
+    atom_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise
     nodes: Any  # int32 (marks, 2): class, next node
-    present: Any  # int32 (atoms,): those with anchors
+    present: Any  # int32 (atoms + 1,): those with anchors
     seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
     stack: Any  # int32 (places, 2): state, token
 
@@ -1165,7 +1169,7 @@ def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -
     while ends:
         if ends & u64(1):
             start = leftmost(Q, P, phrase, token)
-            if not is_negated(K, Q, P.phrase_info[phrase, 5], Q.kept[start], R):
+            if not is_negated(K, Q, P.phrase_info[phrase, 2], Q.kept[start], R):
                 return True
         token += 1
         ends >>= u64(1)
@@ -1178,41 +1182,36 @@ def find_phrases(
 ) -> Any:  # fmt: skip
     """Return the codes found, with those of all phrases in a text that are not negated.
 
-    A phrase is looked for from its anchors alone, where all that it needs is somewhere in the text.
+    A phrase is looked for from its anchors alone, where all that it needs is in one sentence, and
+    only as long as its code is not found.
     """
-    atom_nodes, nodes, class_last, before, clock, present_atoms = (
-        Q.atom_nodes,
-        Q.nodes,
-        Q.class_last,
-        Q.before,
-        Q.clock,
-        Q.present,
-    )
-    anchor_first, anchor_info, needed, phrase_info = P.anchor_first, P.anchor_info, P.needed, P.phrase_info
+    atom_seen, atom_at, nodes, class_seen, before = Q.atom_seen, Q.atom_at, Q.nodes, Q.class_seen, Q.before
+    clock, present_atoms = Q.clock, Q.present
+    anchor_first, anchors, needed = P.anchor_first, P.anchors, P.needed
     stack, seen, sentence, classes, sign, has = Q.stack, Q.seen, Q.sentence, Q.classes, P.class_sign, P.class_has
     states, signs, back, on = P.states, P.state_signs, P.edges_back, P.edges
     walk = u64(clock[1])
     for p in range(present):
         atom = present_atoms[p]
         for a in range(anchor_first[atom], anchor_first[atom + 1]):
-            phrase = i64(anchor_info[a, 1])
-            bit = u64(1) << u64(phrase_info[phrase, 3])
+            bit = u64(1) << u64(anchors[a, 4])
             if found & bit:
                 continue
-            missing = False
-            for m in range(anchor_info[a, 2], anchor_info[a, 3]):
-                missing |= atom_nodes[needed[m], 0] != stamp
-            if missing:
+            at = atom_at[atom, 1]
+            for m in range(anchors[a, 2], anchors[a, 3]):
+                other = needed[m]
+                at &= atom_at[other, 1] if atom_seen[other, 0] == stamp else u64(0)
+            if not at:
                 continue
-            state, first = i64(anchor_info[a, 0]), i64(phrase_info[phrase, 0])
-            deniable = phrase_info[phrase, 4] and (negates >> phrase_info[phrase, 5]) & 1
-            node = i64(atom_nodes[atom, 1])
+            state, first, deniable = i64(anchors[a, 0]), i64(anchors[a, 5]), (negates >> i64(anchors[a, 6])) & 1
+            node = i64(atom_seen[atom, 1])
             while node >= 0:
-                token = i64(class_last[nodes[node, 0], 1])
+                token = i64(class_seen[nodes[node, 0], 1])
                 node = i64(nodes[node, 1])
                 while token >= 0:
                     if not (
-                        may_go_back(sentence, classes, sign, states, signs, state, token)
+                        (at >> ((u64(sentence[token]) >> u64(1)) & u64(63))) & u64(1)
+                        and may_go_back(sentence, classes, sign, states, signs, state, token)
                         and may_go_on(sentence, classes, sign, states, signs, state, token, kept)
                     ):
                         token = i64(before[token])
@@ -1230,7 +1229,7 @@ def find_phrases(
                         )
                         if ends and deniable:
                             clock[1] = i64(walk)
-                            if not stands(K, Q, phrase, token, ends, P, R):
+                            if not stands(K, Q, i64(anchors[a, 1]), token, ends, P, R):
                                 ends = u64(0)
                             walk = u64(clock[1])
                         if ends:
@@ -1252,7 +1251,8 @@ def weigh(
     """Return (logit, codes, language, distinct words) of a tokenised text."""
     stamp = next_text(C, Q)
     find_words(K, count, to, C, N, W)
-    kept, present, negates = spread(count, stamp, C, Q, P)
+    kept, classes, negates = spread(count, stamp, C, Q)
+    present = mark(classes, stamp, Q, P)
     found = find_phrases(kept, present, stamp, negates, found, K, Q, P, R)
     total, words, spoken = add_up(count, stamp, K, C, Q, N, W, R)
     logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
@@ -1265,21 +1265,21 @@ def next_text(C: Any, Q: Any) -> int:
     Q.clock[0] += 1
     if Q.clock[0] > MAX_STAMP:
         Q.clock[0] = 1
-        Q.class_last[:] = 0
-        Q.atom_nodes[:] = 0
+        Q.class_seen[:] = 0
+        Q.atom_seen[:] = 0
         C.form_stamp[:] = 0
         C.words[:, 4] = 0
     return i64(Q.clock[0])
 
 
 @compiled
-def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int, int]:
-    """Lay out the tokens that phrases see, by class; return (how many, atoms with anchors present, lanes that negate)."""
-    kept, sentence, node_count, present, negates = 0, 0, 0, 0, 0
+def spread(count: int, stamp: int, C: Any, Q: Any) -> tuple[int, int, int]:
+    """Lay out the tokens that phrases see, by class; return (how many, classes present, lanes that negate)."""
+    kept, sentence, present, negates = 0, 0, 0, 0
     cache, slots = C.words, C.slot
     flags_of, kept_of, classes, sentences, before = Q.flags, Q.kept, Q.classes, Q.sentence, Q.before
-    last, atom_nodes, nodes, present_atoms = Q.class_last, Q.atom_nodes, Q.nodes, Q.present
-    marks, mark_atom = P.marks, P.mark_atom
+    last, class_at, present_classes = Q.class_seen, Q.class_at, Q.present_classes
+    here = u64(1)
     for i in range(count):
         slot = slots[i]
         if slot < 0:
@@ -1288,6 +1288,7 @@ def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int, in
             classes[kept] = 0
             sentences[kept] = sentence + 1
             sentence += 2
+            here = (here << u64(1)) | (here >> u64(63))
             kept += 1
             continue
         flags = i64(cache[slot, 9])
@@ -1299,27 +1300,42 @@ def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int, in
         kept_of[kept] = i
         classes[kept] = klass
         sentences[kept] = sentence
-        if klass:
-            if last[klass, 0] == stamp:
-                before[kept] = last[klass, 1]
-            else:
-                last[klass, 0] = stamp
-                before[kept] = -1
-                for m in range(marks[klass, 0], marks[klass, 1]):
-                    atom = mark_atom[m]
-                    new = atom_nodes[atom, 0] != stamp
-                    nodes[node_count, 0] = klass
-                    nodes[node_count, 1] = -1 if new else atom_nodes[atom, 1]
-                    atom_nodes[atom, 0] = stamp
-                    atom_nodes[atom, 1] = node_count
-                    present_atoms[present] = atom
-                    present += i64(new)
-                    node_count += 1
-                for m in range(marks[klass, 1], marks[klass, 2]):
-                    atom_nodes[mark_atom[m], 0] = stamp
-            last[klass, 1] = kept
+        new = last[klass, 0] != stamp
+        present_classes[present] = klass
+        present += i64(new)
+        before[kept] = -1 if new else last[klass, 1]
+        class_at[klass, 1] = here if new else class_at[klass, 1] | here
+        last[klass, 0] = stamp
+        last[klass, 1] = kept
         kept += 1
     return kept, present, negates
+
+
+@compiled
+def mark(classes: int, stamp: int, Q: Any, P: Any) -> int:
+    """Note where the atoms of the classes present are; return how many atoms with anchors are present."""
+    atom_seen, atom_at, nodes, present_atoms = Q.atom_seen, Q.atom_at, Q.nodes, Q.present
+    class_at, present_classes, marks, mark_atom = Q.class_at, Q.present_classes, P.marks, P.mark_atom
+    node_count, present = 0, 0
+    for c in range(classes):
+        klass = i64(present_classes[c])
+        at = class_at[klass, 1]
+        for m in range(marks[klass, 0], marks[klass, 1]):
+            atom = i64(mark_atom[m])
+            new = atom_seen[atom, 0] != stamp
+            nodes[node_count, 0] = klass
+            nodes[node_count, 1] = -1 if new else atom_seen[atom, 1]
+            atom_seen[atom, 0] = stamp
+            atom_seen[atom, 1] = node_count
+            atom_at[atom, 1] = at if new else atom_at[atom, 1] | at
+            present_atoms[present] = atom
+            present += i64(new)
+            node_count += 1
+        for m in range(marks[klass, 1], marks[klass, 2]):
+            atom = i64(mark_atom[m])
+            atom_at[atom, 1] = at if atom_seen[atom, 0] != stamp else atom_at[atom, 1] | at
+            atom_seen[atom, 0] = stamp
+    return present
 
 
 @compiled

@@ -76,6 +76,8 @@ class Automata:
         int32 of shape (anchors,): states that matches pass through, ascending; see `anchors`.
     needed_first, needed
         int32: an anchor's matches also read the atoms `needed[needed_first[i]:needed_first[i + 1]]`.
+    rate
+        float32 of shape (atoms,): roughly the share of the tokens of honest texts that satisfy an atom.
     """
 
     first: Ints
@@ -87,6 +89,7 @@ class Automata:
     anchor: Ints
     needed_first: Ints
     needed: Ints
+    rate: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +276,7 @@ class CatalogueBuilder:
             *self._anchors(edges, accept, start),
         )
 
-    def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[Ints, ...]:
+    def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[NDArray[Any], ...]:
         rates = [inf if atom == ANY else rate_of(atom) for atom in self._atoms]
         anchors: list[Anchor] = []
         for low, high in pairwise(start):
@@ -282,7 +285,7 @@ class CatalogueBuilder:
         anchors.sort(key=lambda anchor: anchor.state)
         first = np.cumsum([0, *(len(anchor.needed) for anchor in anchors)], dtype=np.int32)
         needed = np.array([atom for anchor in anchors for atom in anchor.needed], np.int32)
-        return np.array([anchor.state for anchor in anchors], np.int32), first, needed
+        return np.array([anchor.state for anchor in anchors], np.int32), first, needed, np.array(rates, np.float32)
 
     def add_language(self, toml: str, name: str, language: str) -> None:
         """Add one language file."""
