@@ -275,22 +275,23 @@ class Phrases:
         self.pair_atom = of_row[shown][order].astype(np.int32)
 
     def _anchors(self) -> None:
-        """Lay out the anchors by the atom they stand on, and the atoms of each class that anchors ask for."""
+        """Lay out the anchors by the classes that may stand on them, and the atoms of each class that they ask for.
+
+        Of what an anchor needs, the two rarest are asked for; the number after the last atom stands for none.
+        """
         a, atoms = self.automata, len(self.atoms)
+        asked = np.full((len(a.anchor), 2), atoms, np.int32)
+        counts = np.diff(a.needed_first)
+        for i in range(2):
+            asked[counts > i, i] = a.needed[a.needed_first[:-1][counts > i] + i]
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
-        self.anchor_first = rows_first(stands_on[order], atoms)
-        self.anchor, self.needed = a.anchor[order], (a.needed_first[:-1][order], a.needed_first[1:][order])
-        asked = np.full(atoms, 2)
-        asked[a.needed] = 1
-        asked[stands_on] = 0
-        kind = asked[self.pair_atom]
-        order = np.lexsort((kind, self.pair_class))
-        order = order[kind[order] < 2]
-        self.mark_atom = self.pair_atom[order]
-        place = 2 * self.pair_class[order] + kind[order]
-        first = rows_first(place, 2 * self.classes)
-        self.marks = _columns(first[:-1:2], first[1::2], first[2::2], width=4)
+        pair, place = expand(rows_first(stands_on[order], atoms), self.pair_atom)
+        self.anchor_first = rows_first(self.pair_class[pair], self.classes)
+        self.anchor_at = np.column_stack([order[place], asked[order[place]]])
+        marked = np.isin(self.pair_atom, asked)
+        self.mark_first = rows_first(self.pair_class[marked], self.classes)
+        self.mark_atom = self.pair_atom[marked]
 
 
 def is_prefix(name: str) -> bool:
@@ -352,6 +353,10 @@ def make_names(phrases: Phrases, hasher: Hasher) -> k.Names:
 def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     """Return the phrases as the kernel reads them."""
     a = phrases.automata
+    negatable = {i.code: i.negatable for i in phrases.catalogue.indicators}
+    code_of = np.array([codes.index(p.code) for p in phrases.phrases])
+    denied_in = np.where([negatable[p.code] for p in phrases.phrases], phrases.lane_of, k.LANES)  # a lane of no negator
+    phrase_of_anchor = phrases.phrase_of[a.anchor]
     sign = np.zeros((phrases.classes, 2), np.uint64)
     has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
     k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
@@ -372,31 +377,16 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     return k.Phrases(
         class_sign=sign,
         class_has=has,
-        marks=phrases.marks,
+        mark_first=phrases.mark_first,
         mark_atom=phrases.mark_atom,
         anchor_first=phrases.anchor_first,
-        anchors=_anchor_rows(phrases, codes),
-        needed=a.needed,
+        anchor_at=_columns(*phrases.anchor_at.T, code_of[phrase_of_anchor[phrases.anchor_at[:, 0]]], width=4),
+        anchors=_columns(a.anchor, phrase_of_anchor, a.start[phrase_of_anchor], denied_in[phrase_of_anchor], width=4),
         states=states,
         state_signs=signs,
         edges=phrases.edges,
         edges_back=phrases.edges_back,
-        phrase_info=_columns(a.start[:-1], a.start[1:], phrases.lane_of, width=4),
-    )
-
-
-def _anchor_rows(phrases: Phrases, codes: Sequence[str]) -> Array:
-    phrase = phrases.phrase_of[phrases.anchor]
-    negatable = {i.code: i.negatable for i in phrases.catalogue.indicators}
-    code_of = np.array([codes.index(p.code) for p in phrases.phrases])
-    denied_in = np.where([negatable[p.code] for p in phrases.phrases], phrases.lane_of, k.LANES)  # a lane of no negator
-    return _columns(
-        phrases.anchor,
-        phrase,
-        *phrases.needed,
-        code_of[phrase],
-        phrases.automata.start[phrase],
-        denied_in[phrase],
+        phrase_info=_columns(a.start[:-1], a.start[1:], phrases.lane_of, code_of, width=4),
     )
 
 
@@ -459,7 +449,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
 
-    classes, atoms = ints(phrases.classes, 4), ints(len(phrases.atoms), 4)
+    classes, atoms = ints(phrases.classes, 4), ints(len(phrases.atoms) + 1, 4)
     tokens_of_text = k.Tokens(
         folded=np.zeros(text_room, np.uint32),
         start=ints(room),
@@ -484,20 +474,24 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         weight_of=bits.view(np.float32),
         form_stamp=ints(len(words.form_id)),
     )
+    atoms[-1, 2:] = -1
+    sentence = ints(room + 2 * k.FIRST)
+    sentence[: k.FIRST] = -1
     opened = k.Open(
         clock=np.zeros(2, np.int64),
         flags=ints(room),
-        kept=ints(room),
-        classes=ints(room),
-        sentence=ints(room),
-        before=ints(room),
+        kept=ints(room + k.FIRST),
+        classes=ints(room + k.FIRST),
+        sentence=sentence,
+        token_sign=np.zeros((room + 2 * k.FIRST, 2), np.uint64),
+        before=ints(room + k.FIRST),
         class_seen=classes,
         class_at=classes.view(np.uint64),
-        present_classes=ints(phrases.classes + 1),
+        present=ints(phrases.classes + 1),
         atom_seen=atoms,
         atom_at=atoms.view(np.uint64),
-        nodes=ints(len(phrases.mark_atom) + 1, 2),
-        present=ints(len(phrases.atoms) + 1),
+        likely=ints(len(phrases.anchor_at) + 1, 2),
+        likely_at=np.zeros(len(phrases.anchor_at) + 1, np.uint64),
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )

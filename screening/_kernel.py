@@ -96,6 +96,7 @@ NEUTRAL = 24  # shift, in `marks` only: number of the neutral form + 1
 LANES = 6  # at most
 MAX_STAMP = (1 << 31) - 2
 WIDEST = 64  # tokens that a phrase may take: patterns.MAX_PATTERN is less
+FIRST = 4  # place of the first token that phrases see: tokens are looked at so far around one
 NUMBERED = 1 << 16  # atoms, and classes
 BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
 
@@ -150,17 +151,16 @@ class Phrases(NamedTuple):
 
     class_sign: Any  # uint64 (classes, 2): one of 128 bits for each atom (`mark_of`)
     class_has: Any  # uint32: a hash set of class << 16 | atom
-    marks: Any  # int32 (classes, 4): where the atoms that anchors stand on start, then those only needed, and the end
+    mark_first: Any  # int32 (classes + 1,): where those of a class's atoms start that anchors ask for
     mark_atom: Any  # int32
-    anchor_first: Any  # int32 (atoms + 1,): where the anchors of an atom start
-    anchors: Any  # int32 (anchors, 8): state, phrase, atoms needed from and to, number of the code, first state of the
-    # phrase, number of its lane if it can be negated
-    needed: Any  # int32: atoms
+    anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
+    anchor_at: Any  # int32 (places, 4): number of an anchor, two atoms that it asks for, number of the code
+    anchors: Any  # int32 (anchors, 4): state, phrase, first state of the phrase, number of its lane if it can be negated
     states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
     state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
     edges: Any  # uint64 (edges, 2): target in its phrase << 32 | mark << 16 | its atom; bit d: it may stand d tokens on
     edges_back: Any  # the same by target: what stands before
-    phrase_info: Any  # int32 (phrases, 4): first state, end, lane
+    phrase_info: Any  # int32 (phrases, 4): first state, end, lane, number of the code
 
 
 class Rules(NamedTuple):
@@ -222,15 +222,16 @@ class Open(NamedTuple):
     flags: Any  # int32, one a token
     kept: Any  # int32: the token of each one that phrases see
     classes: Any  # int32: of these
-    sentence: Any  # int32: number of their sentence; no two in a row are the same across a boundary
+    sentence: Any  # int32: number of their sentence; -1 before the first token, from FIRST on, and after the last
+    token_sign: Any  # uint64 (tokens, 2): the signs of their classes
     before: Any  # int32: the last one before it of the same class, -1 without
     class_seen: Any  # int32 (classes, 4): stamp, last token
     class_at: Any  # uint64, the same bytes: in place 1, bits of the sentences, modulo 64, that it is in
-    present_classes: Any  # int32 (classes,)
-    atom_seen: Any  # int32 (atoms, 4): stamp, first node
-    atom_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise
-    nodes: Any  # int32 (marks, 2): class, next node
-    present: Any  # int32 (atoms + 1,): those with anchors
+    present: Any  # int32 (classes + 1,): classes
+    atom_seen: Any  # int32 (atoms + 1, 4): stamp
+    atom_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise; the last row has all, always
+    likely: Any  # int32 (places, 2): an anchor that may be met with, and a class that stands on it
+    likely_at: Any  # uint64: bits of the sentences
     seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
     stack: Any  # int32 (places, 2): state, token
 
@@ -1027,13 +1028,13 @@ def walk_back(
             if not whole:
                 break
         wanted, other_wanted, own = signs[state, 6], signs[state, 7], sentence[at]
-        for distance in range(1, min(i64(states[state, 6]), at) + 1):
+        for distance in range(1, i64(states[state, 6]) + 1):
             other = at - distance
-            klass = i64(classes[other])
             if sentence[other] != own:
                 break
-            low, high = sign[klass, 0], sign[klass, 1]
+            low, high = sign[other, 0], sign[other, 1]
             if (low & wanted) | (high & other_wanted):
+                klass = i64(classes[other])
                 for e in range(states[state, 4], states[state, 5]):
                     edge = edges[e, 0]
                     half = high if edge & u64(1 << 22) else low
@@ -1056,9 +1057,9 @@ def walk_back(
 @inlined
 def walk_on(
     stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
-    walk: Any, state: int, first: int, token: int, kept: int,
+    walk: Any, state: int, first: int, token: int, one: bool,
 ) -> Any:  # fmt: skip
-    """Return the offsets (bits) at which the phrase of a state that stands at `token` ends."""
+    """Return the offsets (bits) at which the phrase of a state that stands at `token` ends; just `one` where asked."""
     ends = u64(0)
     stack[0, 0] = state
     stack[0, 1] = token
@@ -1068,14 +1069,16 @@ def walk_on(
         state, at = i64(stack[size, 0]), i64(stack[size, 1])
         if states[state, 0] & ENDS:
             ends |= u64(1) << u64(at - token)
+            if one:
+                break
         wanted, other_wanted, own = signs[state, 4], signs[state, 5], sentence[at]
-        for distance in range(1, min(i64(states[state, 3]), kept - 1 - at) + 1):
+        for distance in range(1, i64(states[state, 3]) + 1):
             other = at + distance
-            klass = i64(classes[other])
             if sentence[other] != own:
                 break
-            low, high = sign[klass, 0], sign[klass, 1]
+            low, high = sign[other, 0], sign[other, 1]
             if (low & wanted) | (high & other_wanted):
+                klass = i64(classes[other])
                 for e in range(states[state, 1], states[state, 2]):
                     edge = edges[e, 0]
                     half = high if edge & u64(1 << 22) else low
@@ -1096,37 +1099,17 @@ def walk_on(
 
 
 @inlined
-def may_go_back(
-    sentence: Any, classes: Any, sign: Any, states: Any, signs: Any, state: int, token: int
-) -> Any:  # fmt: skip
-    """Return False where nothing before a token can stand before a state there."""
-    found = states[state, 0] & BEGINS != 0
-    if not found:
-        for distance in range(1, min(i64(states[state, 6]), token) + 1):
-            klass = i64(classes[token - distance])
-            if sentence[token - distance] != sentence[token]:
-                break
-            if (sign[klass, 0] & signs[state, 6]) | (sign[klass, 1] & signs[state, 7]):
-                found = True
-                break
-    return found
+def may_go(token_sign: Any, low: Any, high: Any, reach: int, token: int, way: int) -> Any:
+    """Return False where no token within reach (1: on, -1: back) has a mark that is asked for.
 
-
-@inlined
-def may_go_on(
-    sentence: Any, classes: Any, sign: Any, states: Any, signs: Any, state: int, token: int, kept: int
-) -> Any:  # fmt: skip
-    """Return False where nothing after a token can stand after a state there."""
-    found = states[state, 0] & ENDS != 0
-    if not found:
-        for distance in range(1, min(i64(states[state, 3]), kept - 1 - token) + 1):
-            klass = i64(classes[token + distance])
-            if sentence[token + distance] != sentence[token]:
-                break
-            if (sign[klass, 0] & signs[state, 4]) | (sign[klass, 1] & signs[state, 5]):
-                found = True
-                break
-    return found
+    Without branches, which nobody could foretell: so not further than FIRST tokens, and past the
+    ends of sentences, which the walk then stops at.
+    """
+    found = u64(reach > FIRST)
+    for distance in range(1, FIRST + 1):
+        other = token + way * distance
+        found |= ((token_sign[other, 0] & low) | (token_sign[other, 1] & high)) * u64(distance <= reach)
+    return found != u64(0)
 
 
 @compiled
@@ -1140,7 +1123,7 @@ def leftmost(Q: Any, P: Any, phrase: int, token: int) -> int:
             size += 1
     Q.clock[1] += 1
     return walk_back(
-        Q.stack, Q.seen, Q.sentence, Q.classes, P.class_sign, P.class_has, P.states, P.state_signs,
+        Q.stack, Q.seen, Q.sentence, Q.classes, Q.token_sign, P.class_has, P.states, P.state_signs,
         P.edges_back, u64(Q.clock[1]), size, first, token, True,
     )  # fmt: skip
 
@@ -1177,66 +1160,84 @@ def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -
 
 
 @compiled
-def find_phrases(
-    kept: int, present: int, stamp: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any
-) -> Any:  # fmt: skip
+def likely_anchors(classes: int, stamp: int, found: Any, Q: Any, P: Any) -> int:
+    """Note the anchors that words of the text stand on, with what they ask for in the same sentence; return how many."""
+    atom_seen, atom_at, class_at, present = Q.atom_seen, Q.atom_at, Q.class_at, Q.present
+    mark_first, mark_atom, anchor_first, anchor_at = P.mark_first, P.mark_atom, P.anchor_first, P.anchor_at
+    likely, likely_at = Q.likely, Q.likely_at
+    for c in range(classes):
+        klass = i64(present[c])
+        at = class_at[klass, 1]
+        for m in range(mark_first[klass], mark_first[klass + 1]):
+            atom = i64(mark_atom[m])
+            atom_at[atom, 1] = at if atom_seen[atom, 0] != stamp else atom_at[atom, 1] | at
+            atom_seen[atom, 0] = stamp
+    atom_seen[len(atom_seen) - 1, 0] = stamp
+    count = 0
+    for c in range(classes):
+        klass = i64(present[c])
+        for a in range(anchor_first[klass], anchor_first[klass + 1]):
+            one, two = i64(anchor_at[a, 1]), i64(anchor_at[a, 2])
+            at = class_at[klass, 1] & atom_at[one, 1] & atom_at[two, 1]
+            there = (atom_seen[one, 0] == stamp) & (atom_seen[two, 0] == stamp) & (at != u64(0))
+            likely[count, 0] = anchor_at[a, 0]
+            likely[count, 1] = klass
+            likely_at[count] = at
+            count += i64(there & ((found >> u64(anchor_at[a, 3])) & u64(1) == u64(0)))
+    return count
+
+
+@compiled
+def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of all phrases in a text that are not negated.
 
-    A phrase is looked for from its anchors alone, where all that it needs is in one sentence, and
-    only as long as its code is not found.
+    A phrase is looked for from its anchors alone, where what it needs is in one sentence, and only
+    as long as its code is not found.
     """
-    atom_seen, atom_at, nodes, class_seen, before = Q.atom_seen, Q.atom_at, Q.nodes, Q.class_seen, Q.before
-    clock, present_atoms = Q.clock, Q.present
-    anchor_first, anchors, needed = P.anchor_first, P.anchors, P.needed
-    stack, seen, sentence, classes, sign, has = Q.stack, Q.seen, Q.sentence, Q.classes, P.class_sign, P.class_has
-    states, signs, back, on = P.states, P.state_signs, P.edges_back, P.edges
+    count = likely_anchors(classes, stamp, found, Q, P)
+    class_seen, before, clock, likely, likely_at = Q.class_seen, Q.before, Q.clock, Q.likely, Q.likely_at
+    anchors, phrase_info = P.anchors, P.phrase_info
+    stack, seen, sentence, classes_of, token_sign = Q.stack, Q.seen, Q.sentence, Q.classes, Q.token_sign
+    states, signs, back, on, has = P.states, P.state_signs, P.edges_back, P.edges, P.class_has
     walk = u64(clock[1])
-    for p in range(present):
-        atom = present_atoms[p]
-        for a in range(anchor_first[atom], anchor_first[atom + 1]):
-            bit = u64(1) << u64(anchors[a, 4])
-            if found & bit:
+    for c in range(count):
+        anchor, at = i64(likely[c, 0]), likely_at[c]
+        phrase = i64(anchors[anchor, 1])
+        bit = u64(1) << u64(phrase_info[phrase, 3])
+        if found & bit:
+            continue
+        state, first, deniable = i64(anchors[anchor, 0]), i64(anchors[anchor, 2]), (negates >> i64(anchors[anchor, 3])) & 1
+        begins, ends_there = states[state, 0] & BEGINS != 0, states[state, 0] & ENDS != 0
+        token = i64(class_seen[likely[c, 1], 1])
+        while token >= 0:
+            here = token
+            token = i64(before[token])
+            if not (
+                ((at >> ((u64(sentence[here]) >> u64(1)) & u64(63))) & u64(1) != u64(0))
+                & (begins | may_go(token_sign, signs[state, 6], signs[state, 7], states[state, 6], here, -1))
+                & (ends_there | may_go(token_sign, signs[state, 4], signs[state, 5], states[state, 3], here, 1))
+            ):
                 continue
-            at = atom_at[atom, 1]
-            for m in range(anchors[a, 2], anchors[a, 3]):
-                other = needed[m]
-                at &= atom_at[other, 1] if atom_seen[other, 0] == stamp else u64(0)
-            if not at:
+            stack[0, 0] = state
+            stack[0, 1] = here
+            walk += u64(1)
+            start = walk_back(
+                stack, seen, sentence, classes_of, token_sign, has, states, signs, back, walk, 1, first, here, False
+            )
+            if start < 0:
                 continue
-            state, first, deniable = i64(anchors[a, 0]), i64(anchors[a, 5]), (negates >> i64(anchors[a, 6])) & 1
-            node = i64(atom_seen[atom, 1])
-            while node >= 0:
-                token = i64(class_seen[nodes[node, 0], 1])
-                node = i64(nodes[node, 1])
-                while token >= 0:
-                    if not (
-                        (at >> ((u64(sentence[token]) >> u64(1)) & u64(63))) & u64(1)
-                        and may_go_back(sentence, classes, sign, states, signs, state, token)
-                        and may_go_on(sentence, classes, sign, states, signs, state, token, kept)
-                    ):
-                        token = i64(before[token])
-                        continue
-                    stack[0, 0] = state
-                    stack[0, 1] = token
-                    walk += u64(1)
-                    start = walk_back(
-                        stack, seen, sentence, classes, sign, has, states, signs, back, walk, 1, first, token, False
-                    )
-                    if start >= 0:
-                        walk += u64(1)
-                        ends = walk_on(
-                            stack, seen, sentence, classes, sign, has, states, signs, on, walk, state, first, token, kept
-                        )
-                        if ends and deniable:
-                            clock[1] = i64(walk)
-                            if not stands(K, Q, i64(anchors[a, 1]), token, ends, P, R):
-                                ends = u64(0)
-                            walk = u64(clock[1])
-                        if ends:
-                            found |= bit
-                            node = i64(-1)
-                            break
-                    token = i64(before[token])
+            walk += u64(1)
+            ends = walk_on(
+                stack, seen, sentence, classes_of, token_sign, has, states, signs, on, walk, state, first, here, not deniable
+            )
+            if ends and deniable:
+                clock[1] = i64(walk)
+                if not stands(K, Q, phrase, here, ends, P, R):
+                    ends = u64(0)
+                walk = u64(clock[1])
+            if ends:
+                found |= bit
+                break
     clock[1] = i64(walk)
     return found
 
@@ -1251,9 +1252,8 @@ def weigh(
     """Return (logit, codes, language, distinct words) of a tokenised text."""
     stamp = next_text(C, Q)
     find_words(K, count, to, C, N, W)
-    kept, classes, negates = spread(count, stamp, C, Q)
-    present = mark(classes, stamp, Q, P)
-    found = find_phrases(kept, present, stamp, negates, found, K, Q, P, R)
+    classes, negates = spread(count, stamp, C, Q, P)
+    found = find_phrases(classes, stamp, negates, found, K, Q, P, R)
     total, words, spoken = add_up(count, stamp, K, C, Q, N, W, R)
     logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
     return logit, found, spoken, words
@@ -1266,19 +1266,20 @@ def next_text(C: Any, Q: Any) -> int:
     if Q.clock[0] > MAX_STAMP:
         Q.clock[0] = 1
         Q.class_seen[:] = 0
-        Q.atom_seen[:] = 0
+        Q.atom_seen[:, 0] = 0
         C.form_stamp[:] = 0
         C.words[:, 4] = 0
     return i64(Q.clock[0])
 
 
 @compiled
-def spread(count: int, stamp: int, C: Any, Q: Any) -> tuple[int, int, int]:
-    """Lay out the tokens that phrases see, by class; return (how many, classes present, lanes that negate)."""
-    kept, sentence, present, negates = 0, 0, 0, 0
+def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int]:
+    """Lay out the tokens that phrases see, by class; return (classes present, bits of the lanes that negate)."""
+    kept, sentence, present, negates = FIRST, 0, 0, 0
     cache, slots = C.words, C.slot
     flags_of, kept_of, classes, sentences, before = Q.flags, Q.kept, Q.classes, Q.sentence, Q.before
-    last, class_at, present_classes = Q.class_seen, Q.class_at, Q.present_classes
+    last, class_at, present_classes = Q.class_seen, Q.class_at, Q.present
+    token_sign, sign = Q.token_sign, P.class_sign
     here = u64(1)
     for i in range(count):
         slot = slots[i]
@@ -1286,6 +1287,7 @@ def spread(count: int, stamp: int, C: Any, Q: Any) -> tuple[int, int, int]:
             flags_of[i] = STOPS
             kept_of[kept] = i
             classes[kept] = 0
+            token_sign[kept, 0] = token_sign[kept, 1] = u64(0)
             sentences[kept] = sentence + 1
             sentence += 2
             here = (here << u64(1)) | (here >> u64(63))
@@ -1300,6 +1302,7 @@ def spread(count: int, stamp: int, C: Any, Q: Any) -> tuple[int, int, int]:
         kept_of[kept] = i
         classes[kept] = klass
         sentences[kept] = sentence
+        token_sign[kept, 0], token_sign[kept, 1] = sign[klass, 0], sign[klass, 1]
         new = last[klass, 0] != stamp
         present_classes[present] = klass
         present += i64(new)
@@ -1308,34 +1311,10 @@ def spread(count: int, stamp: int, C: Any, Q: Any) -> tuple[int, int, int]:
         last[klass, 0] = stamp
         last[klass, 1] = kept
         kept += 1
-    return kept, present, negates
-
-
-@compiled
-def mark(classes: int, stamp: int, Q: Any, P: Any) -> int:
-    """Note where the atoms of the classes present are; return how many atoms with anchors are present."""
-    atom_seen, atom_at, nodes, present_atoms = Q.atom_seen, Q.atom_at, Q.nodes, Q.present
-    class_at, present_classes, marks, mark_atom = Q.class_at, Q.present_classes, P.marks, P.mark_atom
-    node_count, present = 0, 0
-    for c in range(classes):
-        klass = i64(present_classes[c])
-        at = class_at[klass, 1]
-        for m in range(marks[klass, 0], marks[klass, 1]):
-            atom = i64(mark_atom[m])
-            new = atom_seen[atom, 0] != stamp
-            nodes[node_count, 0] = klass
-            nodes[node_count, 1] = -1 if new else atom_seen[atom, 1]
-            atom_seen[atom, 0] = stamp
-            atom_seen[atom, 1] = node_count
-            atom_at[atom, 1] = at if new else atom_at[atom, 1] | at
-            present_atoms[present] = atom
-            present += i64(new)
-            node_count += 1
-        for m in range(marks[klass, 1], marks[klass, 2]):
-            atom = i64(mark_atom[m])
-            atom_at[atom, 1] = at if atom_seen[atom, 0] != stamp else atom_at[atom, 1] | at
-            atom_seen[atom, 0] = stamp
-    return present
+    for i in range(kept, kept + FIRST):
+        sentences[i] = -1
+        token_sign[i, 0] = token_sign[i, 1] = u64(0)
+    return present, negates
 
 
 @compiled
