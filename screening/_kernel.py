@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.core.cpu import CPUTargetOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,14 +25,20 @@ u32: Any = np.uint32
 u64: Any = np.uint64
 
 
+# Nothing here allocates, and counting references to the arrays took a third of the time. numba's own code
+# uses this option, but its manual does not promise it: so only where it is there.
+OPTIONS = {"nogil": True, "error_model": "numpy"} | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
+njit: Any = numba.njit
+
+
 def compiled(function: F) -> F:
     """Return the function compiled when first called, without the GIL."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", _nrt=False)(function))
+    return cast(F, njit(**OPTIONS)(function))
 
 
 def inlined(function: F) -> F:
-    """Do the same for a small function that is called for each word: a call that hands on arrays counts references."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", inline="always", _nrt=False)(function))
+    """Do the same for a small function that is called for each word or phrase."""
+    return cast(F, njit(**OPTIONS, inline="always")(function))
 
 
 def kept(function: F) -> F:
@@ -41,7 +48,7 @@ def kept(function: F) -> F:
     looks at the time and size of this file and at the processor before it reads.
     """
     try:
-        dispatcher: Any = numba.njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function)
+        dispatcher: Any = njit(**OPTIONS, cache=True)(function)
     except RuntimeError:  # "no locator available": it may write in neither place
         return compiled(function)
     cache = dispatcher._cache
@@ -155,7 +162,9 @@ class Phrases(NamedTuple):
     mark_atom: Any  # int32
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
     anchor_at: Any  # int32 (places, 4): number of an anchor, two atoms that it asks for, number of the code
-    anchors: Any  # int32 (anchors, 4): state, phrase, first state of the phrase, number of its lane if it can be negated
+    anchors: (
+        Any  # int32 (anchors, 4): state, phrase, first state of the phrase, number of its lane if it can be negated
+    )
     states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
     state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
     edges: Any  # uint64 (edges, 2): target in its phrase << 32 | mark << 16 | its atom; bit d: it may stand d tokens on
@@ -608,12 +617,14 @@ def tokenise(K: Any, n: int, N: Any, R: Any) -> tuple[int, int, int]:
                     k, to = parts(K, k, start, i, to, N, R)
             # Whether anything may have to be put back together
             for m in range(max(before, 1), k):
-                if alphas[m] and alphas[m - 1] and starts[m] - ends_[m - 1] == 1:
+                width, gap = ends_[m] - starts[m], u32(32)
+                if alphas[m] & alphas[m - 1] and starts[m] - ends_[m - 1] == 1:
                     gap = f[ends_[m - 1]] & u32(CODE)
-                    if ends_[m] - starts[m] == 1 and ends_[m - 1] - starts[m - 1] == 1 and is_letter_joiner(gap):
+                    if width == 1 and ends_[m - 1] - starts[m - 1] == 1 and is_letter_joiner(gap):
                         singles += 1
                         cut_up |= singles >= R.min_spaced
                         continue
+                if gap != 32:
                     cut_up |= is_piece_joiner(gap)
                 singles = 1
         elif packed & u32(SYMBOL):
@@ -1014,7 +1025,7 @@ def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any, w
 def walk_back(
     stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
     walk: Any, size: int, first: int, token: int, whole: bool,
-) -> int:  # fmt: skip
+) -> Any:  # fmt: skip
     """Return where the leftmost way from the start to what stands on the stack begins, -1 if none; any if not `whole`.
 
     Each state is seen once at each token, so this takes no longer than the phrase is long and wide.
@@ -1038,9 +1049,9 @@ def walk_back(
                 for e in range(states[state, 4], states[state, 5]):
                     edge = edges[e, 0]
                     half = high if edge & u64(1 << 22) else low
-                    if (
-                        (edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)
-                    ) and has_atom(has, klass, i64(edge & u64(0xFFFF))):
+                    if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
+                        has, klass, i64(edge & u64(0xFFFF))
+                    ):
                         near = i64(edge >> u64(32))
                         if seen[near, 0] != walk:
                             seen[near, 0] = walk
@@ -1082,9 +1093,9 @@ def walk_on(
                 for e in range(states[state, 1], states[state, 2]):
                     edge = edges[e, 0]
                     half = high if edge & u64(1 << 22) else low
-                    if (
-                        (edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)
-                    ) and has_atom(has, klass, i64(edge & u64(0xFFFF))):
+                    if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
+                        has, klass, i64(edge & u64(0xFFFF))
+                    ):
                         near = i64(edge >> u64(32))
                         if seen[near, 0] != walk:
                             seen[near, 0] = walk
@@ -1113,7 +1124,7 @@ def may_go(token_sign: Any, low: Any, high: Any, reach: int, token: int, way: in
 
 
 @compiled
-def leftmost(Q: Any, P: Any, phrase: int, token: int) -> int:
+def leftmost(Q: Any, P: Any, phrase: int, token: int) -> Any:
     """Return the leftmost kept token at which a phrase that ends with `token` can start."""
     size, first = 0, i64(P.phrase_info[phrase, 0])
     for state in range(first, P.phrase_info[phrase, 1]):
@@ -1161,7 +1172,7 @@ def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -
 
 @compiled
 def likely_anchors(classes: int, stamp: int, found: Any, Q: Any, P: Any) -> int:
-    """Note the anchors that words of the text stand on, with what they ask for in the same sentence; return how many."""
+    """Note the anchors on which words of the text stand, with what they ask for in one sentence; return how many."""
     atom_seen, atom_at, class_at, present = Q.atom_seen, Q.atom_at, Q.class_at, Q.present
     mark_first, mark_atom, anchor_first, anchor_at = P.mark_first, P.mark_atom, P.anchor_first, P.anchor_at
     likely, likely_at = Q.likely, Q.likely_at
@@ -1206,7 +1217,11 @@ def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: 
         bit = u64(1) << u64(phrase_info[phrase, 3])
         if found & bit:
             continue
-        state, first, deniable = i64(anchors[anchor, 0]), i64(anchors[anchor, 2]), (negates >> i64(anchors[anchor, 3])) & 1
+        state, first, deniable = (
+            i64(anchors[anchor, 0]),
+            i64(anchors[anchor, 2]),
+            (negates >> i64(anchors[anchor, 3])) & 1,
+        )
         begins, ends_there = states[state, 0] & BEGINS != 0, states[state, 0] & ENDS != 0
         token = i64(class_seen[likely[c, 1], 1])
         while token >= 0:
@@ -1228,7 +1243,20 @@ def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: 
                 continue
             walk += u64(1)
             ends = walk_on(
-                stack, seen, sentence, classes_of, token_sign, has, states, signs, on, walk, state, first, here, not deniable
+                stack,
+                seen,
+                sentence,
+                classes_of,
+                token_sign,
+                has,
+                states,
+                signs,
+                on,
+                walk,
+                state,
+                first,
+                here,
+                not deniable,
             )
             if ends and deniable:
                 clock[1] = i64(walk)
@@ -1269,7 +1297,7 @@ def next_text(C: Any, Q: Any) -> int:
         Q.atom_seen[:, 0] = 0
         C.form_stamp[:] = 0
         C.words[:, 4] = 0
-    return i64(Q.clock[0])
+    return int(Q.clock[0])
 
 
 @compiled
@@ -1321,7 +1349,7 @@ def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int]:
 def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
     """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
     slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
-    forms = len(W.form_id)
+    forms, crc, crc_shift = len(W.form_id), W.crc, W.crc_shift
     words, letters, resume, pairs = 0, 0, 0, 0
     spanish, portuguese, english = 0, 0, 0
     total = 0.0
@@ -1335,36 +1363,35 @@ def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: An
             continue
         flags, form = i64(cache[slot, 9]), i64(cache[slot, 6]) - 1
         crc32, length, weight = u32(cache[slot, 7]), i64(cache[slot, 8]), weights[slot, 1]
+        new = cache[slot, 4] != stamp
+        cache[slot, 4] = stamp
         if flags & OPENS:
             named, width = name_at(K.hash, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
-                form, weight = named, W.form_weight[named]
+                cache[slot, 4] = 0 if new else stamp  # the word by itself is still to come
+                form, weight, new = named, W.form_weight[named], True
                 crc32, length = u32(W.form_info[named, 0]), i64(W.form_info[named, 1])
                 flags = i64(W.form_info[named, 2])
                 resume = i + width
-        if form >= 0:
-            identity = form
+        if form >= 0 and new:
             new = form_stamp[form] != stamp
             form_stamp[form] = stamp
-        else:
-            identity = forms + slot
-            new = cache[slot, 4] != stamp
-            cache[slot, 4] = stamp
-        if new:
-            words += 1
-            total += weight
-            if flags & LETTERS:
-                letters += 1
-                spoken = (flags >> LANGUAGE) & 3
-                spanish += spoken == 1
-                portuguese += spoken == 2
-                english += spoken == 3
+        identity = form if form >= 0 else forms + slot
+        # Added up without branches, which nobody could foretell
+        counts = i64(new)
+        words += counts
+        total += weight * np.float64(counts)
+        counts &= i64(flags & LETTERS != 0)
+        letters += counts
+        spoken = (flags >> LANGUAGE) & 3
+        spanish += counts & i64(spoken == 1)
+        portuguese += counts & i64(spoken == 2)
+        english += counts & i64(spoken == 3)
         if flags & PICTURE:
             continue
-        if previous >= 0:
-            C.pair_key[pairs] = pair_key(previous_key, crc32, length, W.crc, W.crc_shift)
-            C.pair_ids[pairs] = (u64(previous + 1) << u64(32)) | u64(identity)
-            pairs += 1
+        C.pair_key[pairs] = pair_key(previous_key, crc32, length, crc, crc_shift)
+        C.pair_ids[pairs] = (u64(previous + 1) << u64(32)) | u64(identity)
+        pairs += i64(previous >= 0)
         previous, previous_key = identity, crc32
     total += weigh_pairs(pairs, C, W)
     most = max(spanish, portuguese, english)

@@ -14,7 +14,7 @@ from importlib import resources
 
 RATES = "rates.tsv"
 UNSEEN = 3e-5  # the rate of a word that is not listed: those seen less often than this are left out
-COMMON = 5e-3  # a word of this rate is in most postings: that it is there says nothing
+COMMON = 3e-3  # a word of this rate is in most postings: that it is there says nothing
 
 Edge = tuple[int, int]  # (atom, state it leads to)
 

@@ -276,7 +276,9 @@ class CatalogueBuilder:
             *self._anchors(edges, accept, start),
         )
 
-    def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[NDArray[Any], ...]:
+    def _anchors(
+        self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]
+    ) -> tuple[NDArray[Any], ...]:
         rates = [inf if atom == ANY else rate_of(atom) for atom in self._atoms]
         anchors: list[Anchor] = []
         for low, high in pairwise(start):

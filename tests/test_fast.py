@@ -304,3 +304,25 @@ def test_real_texts(screener: Screener, scorer: BatchScorer) -> None:
     assert folder is not None
     texts = pd.read_parquet(folder / "background" / "background.parquet", columns=["text"]).text.dropna()
     assert_same(screener, scorer, texts.sample(2000, random_state=0).tolist(), threads=2)
+
+
+def test_a_full_word_cache_starts_anew(screener: Screener) -> None:
+    """A thread's cache has places for 32,768 words; here are twice as many."""
+    tiny = BatchScorer(screener, True, cached_words=2)
+    rng = random.Random(3)
+    invented = ["".join(rng.choices("aeioulnrst", k=8)) for _ in range(64_000)]
+    texts = [f"{OFFER} {' '.join(invented[i : i + 400])}" for i in range(0, len(invented), 400)]
+    scores = tiny.score([*texts, *texts[:5]])
+    assert scores.logit[-5:].tolist() == scores.logit[:5].tolist()
+    assert_same(screener, tiny, texts[-3:])
+
+
+def test_stamps_start_anew_where_they_are_used_up(screener: Screener, scorer: BatchScorer) -> None:
+    texts = [OFFER, "hola", OFFER + " y más", "the of and", OFFER]
+    wanted = scorer.score(texts).logit.tolist()
+    engine = scorer._engine
+    assert engine is not None
+    (_, _, opened), _ = engine._free[-1]
+    opened.clock[0] = engine._kernel.MAX_STAMP - 2
+    assert scorer.score(texts).logit.tolist() == wanted
+    assert opened.clock[0] < len(texts)

@@ -17,7 +17,7 @@ PACKAGE = Path(screening.__file__).parent
 LAYERS = (
     {"errors"},
     {"assessment", "fold"},
-    {"patterns", "tokens", "neutral"},
+    {"patterns", "tokens", "neutral", "anchors"},
     {"catalogue"},
     {"matching"},
     {"features"},

@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         help="build (default): train and export; evaluate: measure on real texts; "
         "corpus: write the table of texts; compile: compile the catalogue's phrases; "
         "adapt, drift, semantic, ablate: learn from decisions, compare two files of posts, train the second look, "
-        "measure what each ingredient adds; rates: count the catalogue's words; reproduce: rebuild, measure and write the cards, all in one "
+        "measure what each ingredient adds; rates: count the catalogue's words; "
+        "reproduce: rebuild, measure and write the cards, all in one "
         "(each has its own --help)",
     )
     parser.add_argument("--data", help="folder of real texts; else $SCREENING_DATA; without either: generated only")

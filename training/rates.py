@@ -1,4 +1,4 @@
-"""`python -m training rates --data DIR`: how often the catalogue's words stand in honest texts, for `screening.anchors`."""
+"""`python -m training rates --data DIR`: count the catalogue's words in honest texts, for `screening.anchors`."""
 
 from __future__ import annotations
 
