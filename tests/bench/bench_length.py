@@ -4,8 +4,8 @@
 
 The compiled path, the reference path and a scikit-learn pipeline (`bench_scorer.py`), each length and subject in a
 process of its own, on one core. Each length has N MB of distinct texts, one text at least; the slow ones
-take the first of them. The library reads the first `max_text` code points of a text: the longest here stay
-within that, and a longer text costs no more than it takes to find where they end.
+take the first of them. The library reads the first `max_text` code points of a text and leaves out what follows;
+the longest here stay within that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def table(report: common.Report) -> str:
     """Return the results for a person."""
     columns = {"subject": "subject", "length": "bytes", "texts": "texts", "mb_s": "MB/s", "elapsed_mb_s": "elapsed"}
     columns |= {"texts_s": "texts/s", "compiled_times": "ratio"}
-    return f"{common.lines_of(columns, report['results'])}\nA text is read up to {MAX_TEXT:,} code points."
+    return f"{common.lines_of(columns, report['results'])}\nThe first {MAX_TEXT:,} code points of a text are read."
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,8 @@ SLOW = {"reference": 1500, "scikit-learn": 6000, "re loop": 10}  # postings at m
 SUBJECTS = ("compiled", "reference", "scikit-learn", "alt-profanity-check", "fasttext", "re loop")
 PACKAGES = {"compiled": "numba", "fasttext": "fasttext-wheel"}
 
+sentences = common.sentences  # bench_memory takes it from here
+
 Score = Callable[[Sequence[str]], object]
 
 

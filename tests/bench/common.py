@@ -84,12 +84,13 @@ def run(bench: Bench, arguments: Sequence[str] | None = None) -> None:
     print(bench.table(report))
     print(f"\n{described(report)}")
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def report_of(bench: Bench, options: argparse.Namespace) -> Report:
     """Return the results of all jobs and how they came about."""
-    pieces = pieces_of(options.data)
+    pieces = sentences(options.data)
     report: Report = {
         "benchmark": bench.name,
         "command": shlex.join(["python", f"tests/bench/{Path(bench.script).name}", *sys.argv[1:]]),
@@ -176,7 +177,7 @@ def texts_named(data: Path | None) -> str:
     return f"real texts, corpus {corpus_hash(read_corpus(data))}"
 
 
-def pieces_of(data: Path | None) -> list[str]:
+def sentences(data: Path | None) -> list[str]:
     """Return the sentences that texts are put together from: of the folder's ads, else of invented texts."""
     if data:
         import pandas as pd
@@ -269,3 +270,9 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else str("-" if value is None else value)
+
+
+def lines_of_markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of rows in Markdown."""
+    cells = [headings, ["---"] * len(headings), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
