@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -75,6 +76,9 @@ def test_a_report_holds_what_was_measured_and_how(reports: Path, name: str) -> N
     assert report["benchmark"] == name
     assert report["texts"] == "invented texts"
     assert report["repeats"] == 1
+    assert report["command"] == shlex.join(
+        ["python", f"tests/bench/bench_{name}.py", *CASES[name][1], "--repeats", "1"]
+    )
     assert {"command", "date", "commit", "load_before"} <= set(report)
     assert {"cpu", "cores", "python", "versions"} <= set(report["machine"])
     assert {"numpy", "numba"} <= set(report["machine"]["versions"])

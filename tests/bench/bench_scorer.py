@@ -2,14 +2,14 @@
 
     python tests/bench/bench_scorer.py [--data DIR] [--json FILE] [--rows N]
 
-The others are a scikit-learn pipeline (words and pairs of words, logistic regression),
-alt-profanity-check, fastText, the reference path, and all phrases as compiled regular expressions
-tried one after the other (`expressions.py`). Each runs in a process of its own, on one core, on
-the same texts: postings of 2,300 bytes and messages of 200, put together from sentences of
+The others are a scikit-learn pipeline (words and pairs of words, logistic regression) and fastText, both
+trained on generated texts, alt-profanity-check, the reference path, and all phrases as compiled regular
+expressions tried one after the other (`expressions.py`), which give no score. Each runs in a process of its
+own, on one core, on the same texts: postings of 2,300 bytes and messages of 200, put together from sentences of
 the folder's background ads, without --data from generated ones; no text is repeated. The slow ones
 take the first of them only. Subjects whose package is missing are said to be skipped:
 `pip install alt-profanity-check fasttext-wheel`. What they say of the texts is not compared, only
-the time it takes them. The regular expressions find phrases and give no score.
+the time it takes them.
 """
 
 from __future__ import annotations

@@ -70,17 +70,20 @@ class Bench:
 
 def run(bench: Bench, arguments: Sequence[str] | None = None) -> None:
     """Measure all jobs and print the table; or, in a process started for it, one job."""
-    parser = argparse.ArgumentParser(description=bench.doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=bench.doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--data", type=Path, help="folder of real texts; without it they are invented")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"the best of so many counts ({REPEATS})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     bench.add_options(parser)
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     if options.job:
         print(json.dumps(bench.measure(options.job, json.load(sys.stdin))))
         return
-    report = report_of(bench, options)
+    report = {"benchmark": bench.name, "command": command_of(bench.script, arguments)} | report_of(bench, options)
     print(bench.table(report))
     print(f"\n{described(report)}")
     if options.json:
@@ -92,8 +95,6 @@ def report_of(bench: Bench, options: argparse.Namespace) -> Report:
     """Return the results of all jobs and how they came about."""
     pieces = sentences(options.data)
     report: Report = {
-        "benchmark": bench.name,
-        "command": shlex.join(["python", f"tests/bench/{Path(bench.script).name}", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "commit": commit(),
         "machine": machine(),
@@ -104,6 +105,12 @@ def report_of(bench: Bench, options: argparse.Namespace) -> Report:
     results = [in_own_process(bench.script, job, pieces) for job in bench.jobs(options)]
     bench.finish(results)
     return report | {"results": results}
+
+
+def command_of(script: str, arguments: Sequence[str]) -> str:
+    """Return the command, without where the report goes."""
+    kept = re.sub(r" --json[ =]('[^']*'|\S+)", "", f" {shlex.join(arguments)}")
+    return f"python tests/bench/{Path(script).name}{kept.rstrip()}"
 
 
 def described(report: Report) -> str:

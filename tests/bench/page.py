@@ -66,10 +66,14 @@ def page(reports: Reports) -> str:
         *([f"Not measured: {', '.join(missing)}."] if missing else []),
         "## Measured again",
         "`pip install -e '.[fast,training]' alt-profanity-check fasttext-wheel`, then:",
-        "\n".join(["```sh", *(report["command"] for report in reports.values()), "python tests/bench/page.py", "```"]),
+        "\n".join(["```sh", *_commands(reports), "python tests/bench/page.py", "```"]),
         "Without `--data` the texts are put together from invented ones.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _commands(reports: Reports) -> list[str]:
+    return [f"{report['command']} --json tests/bench/results/{name}.json" for name, report in reports.items()]
 
 
 def _machines(reports: Reports) -> list[str]:
@@ -189,7 +193,7 @@ def _once(rows: Sequence[Row]) -> list[Row]:
 
 
 def _label(result: Result) -> str:
-    return LABELS.get(result["subject"], result["subject"])
+    return LABELS.get(result["subject"]) or str(result["subject"])
 
 
 def _rate(row: Result, key: str = "mb_s", unit: str = "MB/s") -> str:
