@@ -108,7 +108,7 @@ def _notes(reports: Reports) -> list[str]:
         )
     if "count" in reports:
         notes.append(
-            f"- Messages are of {MESSAGE} bytes; over a million there is one pass. Memory is the most held while scoring: "
+            f"- Messages are of {MESSAGE} bytes; over a million, one pass. Memory is the most held while scoring: "
             "interpreter, tables, a chunk of texts, and the sentences they are put together from."
         )
     loads = [report["load_before"] for report in reports.values() if report["load_before"] is not None]
