@@ -1,88 +1,62 @@
 """How many texts a second: the compiled path beside what one would reach for otherwise.
 
-    python tests/bench/bench_scorer.py [--data DIR] [--json] [--rows N] [--threads N]
+    python tests/bench/bench_scorer.py [--data DIR] [--json FILE] [--rows N]
 
-Rates are per second of processor time, as other work on the machine disturbs those the least; with
-several threads, or --json, look at the elapsed ones too. Each subject runs in a process of its own,
-on one core unless told otherwise, on the same texts:
-postings of about 2,300 bytes and messages of 200. With --data they are put together from
-sentences of the folder's background ads, without from generated ones; no text is repeated.
-Subjects whose package is missing are said to be skipped. What they say of the texts is not
-compared: only the time it takes them.
+The others are a scikit-learn pipeline (words and pairs of words, logistic regression) and fastText, both
+trained on generated texts, alt-profanity-check, the reference path, and all phrases as compiled regular
+expressions tried one after the other (`expressions.py`), which give no score. Each runs in a process of its
+own, on one core, on the same texts: postings of 2,300 bytes and messages of 200, put together from sentences of
+the folder's background ads, without --data from generated ones; no text is repeated. The slow ones
+take the first of them only. Subjects whose package is missing are said to be skipped:
+`pip install alt-profanity-check fasttext-wheel`. What they say of the texts is not compared, only
+the time it takes them.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
-import json
-import os
-import random
-import re
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+import common
 
-SIZES = {"postings": 2300, "messages": 200}  # bytes
-REPEATS = 3  # best of
-SLOW = {"reference": 1500, "scikit-learn": 6000}  # texts at most, as these take long
-SUBJECTS = ("compiled", "reference", "scikit-learn", "alt-profanity-check", "fasttext")
-PACKAGES = {"compiled": "numba", "scikit-learn": "scikit-learn", "fasttext": "fasttext-wheel"}
+SIZES = {"postings": common.POSTING, "messages": common.MESSAGE}  # bytes
+MESSAGES = 5  # for each posting
+SLOW = {"reference": 1500, "scikit-learn": 6000, "re loop": 10}  # postings at most, as these take long
+SUBJECTS = ("compiled", "reference", "scikit-learn", "alt-profanity-check", "fasttext", "re loop")
+PACKAGES = {"compiled": "numba", "fasttext": "fasttext-wheel"}
+
+sentences = common.sentences  # bench_memory takes it from here
 
 Score = Callable[[Sequence[str]], object]
 
 
-def sentences(data: Path | None) -> list[str]:
-    """Return the pieces that texts are put together from."""
-    if data:
-        import pandas as pd
+def make_subject(name: str) -> Score:
+    """Return what scores texts.
 
-        frame = pd.read_parquet(data / "background" / "background.parquet", columns=["text", "kind"])
-        texts = frame[frame.kind == "job-ad"].text.dropna().tolist()
-    else:
-        from training.generate import generated
-
-        texts = generated(4).text.tolist()
-    return sorted({piece for text in texts for piece in re.split(r"(?<=[.!?\n])\s+", text) if piece.strip()})
-
-
-def texts_of(pieces: Sequence[str], size: int, rows: int) -> list[str]:
-    """Return distinct texts of about `size` bytes: a run of neighbouring pieces, then others."""
-    rng = random.Random(size)
-    texts: dict[str, None] = {}
-    while len(texts) < rows:
-        text, used = [], 0
-        while used < size:
-            piece = rng.choice(pieces)
-            text.append(piece)
-            used += len(piece.encode()) + 1
-        texts[" ".join(text).encode()[:size].decode("utf-8", "ignore")] = None
-    return list(texts)
+    Raises
+    ------
+    ImportError
+        If its package is missing.
+    """
+    makers: dict[str, Callable[[], Score]] = {
+        "compiled": lambda: _ours(True),
+        "reference": lambda: _ours(False),
+        "scikit-learn": _pipeline,
+        "alt-profanity-check": _profanity,
+        "fasttext": _fasttext,
+        "re loop": _expressions,
+    }
+    return makers[name]()
 
 
-def make_subject(name: str, threads: int) -> Score:
-    """Return what scores texts."""
-    if name in ("compiled", "reference"):
-        return _ours(name == "compiled", threads)
-    if name == "scikit-learn":
-        return _pipeline()
-    if name == "alt-profanity-check":
-        return lambda texts: importlib.import_module("profanity_check").predict_prob(list(texts))
-    return _fasttext()
-
-
-def _ours(compiled: bool, threads: int) -> Score:
+def _ours(compiled: bool) -> Score:
     from screening import Screener
     from screening.fast import BatchScorer
 
-    scorer = BatchScorer(Screener.load(), compiled=compiled)
-    return lambda texts: scorer.score(texts, threads=threads)
+    return BatchScorer(Screener.load(), compiled=compiled).score
 
 
 def _training() -> tuple[list[str], list[int]]:
@@ -101,9 +75,12 @@ def _pipeline() -> Score:
     return pipeline.fit(*_training()).predict_proba
 
 
-def _fasttext() -> Score:
-    import tempfile
+def _profanity() -> Score:
+    predict = importlib.import_module("profanity_check").predict_prob
+    return lambda texts: predict(list(texts))
 
+
+def _fasttext() -> Score:
     fasttext = importlib.import_module("fasttext")
     texts, labels = _training()
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
@@ -114,93 +91,64 @@ def _fasttext() -> Score:
     return lambda texts: model.f.multilinePredict([" ".join(t.split()) for t in texts], 1, 0.0, "strict")
 
 
-def measure(name: str, data: Path | None, rows: int, threads: int) -> dict[str, object]:
+def _expressions() -> Score:
+    from expressions import Expressions
+
+    from screening.catalogue import load_catalogue
+
+    return Expressions(load_catalogue().phrases).find
+
+
+def measure(job: common.Job, pieces: Sequence[str]) -> common.Result:
     """Return the rates of one subject, in this process."""
-    pieces = sentences(data)
+    name = job["subject"]
     try:
         started = time.perf_counter()
-        score = make_subject(name, threads)
+        score = make_subject(name)
         score(["hola"])
         ready = time.perf_counter() - started
     except ImportError as error:
         return {"subject": name, "skipped": f"{error}; pip install {PACKAGES.get(name, name)}"}
-    result: dict[str, object] = {"subject": name, "ready_s": round(ready, 2)}
+    result: common.Result = {"subject": name, "ready_s": common.rounded(ready)}
     for kind, size in SIZES.items():
-        wanted = rows if kind == "postings" else 5 * rows
-        texts = texts_of(pieces, size, min(wanted, SLOW.get(name, wanted)))
-        size_mb = sum(len(text.encode()) for text in texts) / 1e6
-        timed = [_timed(score, texts) for _ in range(REPEATS)]
-        elapsed, used = (min(times) for times in zip(*timed, strict=True))
-        result[kind] = {
-            "distinct_texts": len(texts),
-            "mb_s": round(size_mb / used, 2),
-            "texts_s": round(len(texts) / used),
-            "elapsed_mb_s": round(size_mb / elapsed, 2),
-            "elapsed_texts_s": round(len(texts) / elapsed),
-        }
+        rows = min(job["rows"], SLOW.get(name, job["rows"])) * (MESSAGES if kind == "messages" else 1)
+        result[kind] = common.rates(score, common.texts_of(pieces, size, rows), job["repeats"])
     return result
 
 
-def _timed(score: Score, texts: Sequence[str]) -> tuple[float, float]:
-    """Return (elapsed, used) seconds."""
-    elapsed, used = time.perf_counter(), time.process_time()
-    score(texts)
-    return time.perf_counter() - elapsed, time.process_time() - used
+def jobs(options: argparse.Namespace) -> list[common.Job]:
+    """Return one job a subject."""
+    return [{"subject": name, "rows": options.rows, "repeats": options.repeats} for name in SUBJECTS]
 
 
-def run(name: str, options: argparse.Namespace) -> dict[str, object]:
-    """Return the rates of one subject, measured in a process of its own."""
-    command = [
-        sys.executable,
-        __file__,
-        "--subject",
-        name,
-        "--rows",
-        str(options.rows),
-        "--threads",
-        str(options.threads),
-    ]
-    command += ["--data", str(options.data)] if options.data else []
-    one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    done = subprocess.run(command, env=os.environ | one, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"subject": name, "skipped": done.stderr.strip().splitlines()[-1]}
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def table(results: Sequence[dict[str, object]]) -> str:
-    """Return the results for a person; ratios are to the compiled path."""
-    lines = [
-        f"{'subject':22}{'ready s':>8}" + "".join(f"{kind + ' MB/s':>16}{'texts/s':>10}{'ratio':>8}" for kind in SIZES)
-    ]
+def finish(results: list[common.Result]) -> None:
+    """Add how many times as fast as each subject the compiled path is, by processor time."""
+    ours = results[0]
     for result in results:
-        if "skipped" in result:
-            lines.append(f"{result['subject']!s:22} skipped: {result['skipped']}")
-            continue
-        line = f"{result['subject']!s:22}{result['ready_s']!s:>8}"
         for kind in SIZES:
-            rates, ours = dict(result[kind]), dict(results[0].get(kind, {}))  # type: ignore[call-overload]
-            ratio = f"{rates['texts_s'] / ours['texts_s']:.3f}" if ours else "-"
-            line += f"{rates['mb_s']:>16}{rates['texts_s']:>10}{ratio:>8}"
-        lines.append(line)
-    return "\n".join(lines)
+            if kind in result and kind in ours:
+                result[kind]["compiled_times"] = common.rounded(ours[kind]["mb_s"] / result[kind]["mb_s"])
 
 
-def main() -> None:
-    """Measure all subjects, or with --subject one of them here."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of real texts")
-    parser.add_argument("--rows", type=int, default=20_000, help="postings; five times as many messages")
-    parser.add_argument("--threads", type=int, default=1, help="of the compiled path")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--subject", choices=SUBJECTS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.subject:
-        print(json.dumps(measure(options.subject, options.data, options.rows, options.threads)))
-        return
-    results = [run(name, options) for name in SUBJECTS]
-    print(json.dumps(results, indent=1) if options.json else table(results))
+def table(report: common.Report) -> str:
+    """Return the results for a person."""
+    columns = {"subject": "subject", "ready_s": "ready s"}
+    figures = {"texts": "", "mb_s": "MB/s", "elapsed_mb_s": "elapsed", "texts_s": "texts/s", "compiled_times": "ratio"}
+    for kind in SIZES:
+        columns |= {f"{kind} {key}": f"{kind} {heading}".strip() for key, heading in figures.items()}
+    rows = [
+        result | {f"{kind} {key}": value for kind in SIZES for key, value in result.get(kind, {}).items()}
+        for result in report["results"]
+    ]
+    skipped = [f"{row['subject']} skipped: {row['skipped']}" for row in rows if "skipped" in row]
+    return "\n".join([common.lines_of(columns, [row for row in rows if "skipped" not in row]), *skipped])
 
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rows", type=int, default=20_000, help=f"postings; {MESSAGES} times as many messages")
+
+
+BENCH = common.Bench("scorer", __doc__, __file__, jobs, measure, finish, table, _add_options)
 
 if __name__ == "__main__":
-    main()
+    common.run(BENCH)
