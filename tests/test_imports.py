@@ -27,7 +27,7 @@ LAYERS = (
     {"screener"},
     {"report", "tables", "fast", "arrow", "packing", "campaigns", "journal"},
     {"inputs", "scorers", "workspace"},
-    {"outputs", "sources", "progress"},
+    {"outputs", "sources", "progress", "shortlist"},
     {"secondpass"},
     {"__init__"},
     {"batch", "transport"},
