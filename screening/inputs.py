@@ -25,7 +25,7 @@ from screening.packing import damage, packing_of, unpacked
 
 FIELD_LIMIT = 16 * 2**20  # characters of one CSV field; no posting comes near, an unclosed quote soon does
 LINE_LIMIT = 4 * FIELD_LIMIT  # bytes of one line
-BATCH_ROWS = 1_000  # rows of Parquet held at a time
+BATCH_ROWS = 250  # rows of Parquet held at a time
 READ_BYTES = 2**20  # of each column of Parquet read at a time, however large its groups of rows are
 MAX_NAMED = 50  # column names listed in an error
 TEXT_COLUMNS = (
@@ -390,7 +390,9 @@ class _ParquetRows(Iterator[Row | Reject]):
             before, group = before + n, group + 1
         groups = list(range(group, self._file.num_row_groups))
         # No groups at all is an error in some versions: https://github.com/apache/arrow/issues/45343
-        for batch in self._file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups) if groups else ():
+        # One thread: each has an arena of its own for what it allocates, and keeps it.
+        batches = self._file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, use_threads=False)
+        for batch in batches if groups else ():
             rows = _batch_rows(batch, before, self._name)
             yield from itertools.islice(rows, max(0, start - before), None)
             before += batch.num_rows

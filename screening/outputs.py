@@ -29,8 +29,8 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n")
 _NUMBER = re.compile(r"[+-]?[0-9.,]+%?")  # "-5" is a number, and a quote before it would break the column
 
 
-GROUP_ROWS = 8_000  # rows of one group in a Parquet file: some 16 MB of postings, what is held in memory at once
-GROUP_BYTES = 16 * 2**20
+GROUP_ROWS = 4_000  # rows of one group in a Parquet file: some 8 MB of postings, what is held in memory at once
+GROUP_BYTES = 8 * 2**20
 
 
 class Chunk(NamedTuple):
