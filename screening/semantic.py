@@ -70,8 +70,8 @@ class SecondLook:
     examples
         (label, text) of each; labels are "lure", "honest" and "framed" (a report, warning or account).
     manifest
-        The layer's weight, intercept and offset, the standing of "high", the band, what it was trained on
-        and measured at, and hashes.
+        The layer's weight, intercept and offset, the standing of "high", the band, the curves, what it was
+        trained on and measured at, and hashes.
     """
 
     encode: Encoder
@@ -111,6 +111,17 @@ class SecondLook:
         if not shares[0] <= share <= shares[-1]:
             raise ValueError(f"share must be between {shares[0]} and {shares[-1]}, or 1 for every text, not {share!r}")
         return float(np.interp(np.log(share), np.log(shares), edges))
+
+    def curve(self, edge: float) -> list[tuple[float, float, float]] | None:
+        """Return (standing, recall, false-positive rate), lowest first, of both looks together.
+
+        Measured at the share nearest to that of a band which starts at `edge`; None where none was measured.
+        """
+        shares, edges = zip(*self.manifest["band"], strict=True)
+        share = 0.0 if edge == -float("inf") else float(np.interp(-edge, np.negative(edges), np.log(shares)))
+        curves = self.manifest.get("curves", ())
+        nearest = min(curves, key=lambda measured: abs(np.log(measured[0]) - share), default=(None, ()))
+        return [(standing, recall, passed) for standing, recall, passed in nearest[1]] or None
 
 
 def reading(features: Features, text: str) -> str:
