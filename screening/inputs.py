@@ -352,7 +352,7 @@ _JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _read_parquet(opened: _Opened, start: Position) -> Table:
-    _, parquet = import_arrow()
+    parquet = import_arrow("pyarrow.parquet")
     stream = opened.seekable()
     size = stream.seek(0, io.SEEK_END)
     # Read ahead, the default, is never let go of before the last row: a file of 540 MB took 690 (pyarrow 26).

@@ -273,7 +273,7 @@ class ArrowWriter(_Writer):
 
     def __init__(self, names: tuple[str, ...], guard: bool, extra: tuple[str, ...] = ()) -> None:
         super().__init__(names, guard, extra)
-        self._arrow, _ = import_arrow()
+        self._arrow = import_arrow()
         self._schema: Any = None
         self._held: list[tuple[Row, Sequence[Any]]] = []
 
@@ -381,7 +381,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 def arrow_tables(part: IO[bytes], size: int) -> Iterator[Any]:
     """Yield the table of each IPC stream in the first `size` bytes of a file."""
-    arrow, _ = import_arrow()
+    arrow = import_arrow()
     while part.tell() < size:
         with arrow.ipc.open_stream(part) as reader:
             yield reader.read_all()
@@ -389,7 +389,7 @@ def arrow_tables(part: IO[bytes], size: int) -> Iterator[Any]:
 
 def parquet_from(tables: Iterable[Any], target: IO[bytes]) -> None:
     """Write tables of one schema as a Parquet file, in groups of about GROUP_ROWS rows or GROUP_BYTES."""
-    arrow, parquet = import_arrow()
+    arrow, parquet = import_arrow(), import_arrow("pyarrow.parquet")
     writer = None
     for group in _groups(tables):
         table = arrow.concat_tables(group).unify_dictionaries()

@@ -16,7 +16,7 @@ PACKAGE = Path(screening.__file__).parent
 # Each module imports only from lines above its own.
 LAYERS = (
     {"errors"},
-    {"assessment", "fold"},
+    {"arrow", "assessment", "fold"},
     {"patterns", "tokens", "neutral"},
     {"catalogue"},
     {"matching"},
@@ -25,7 +25,7 @@ LAYERS = (
     {"language", "_kernel"},
     {"score", "semantic", "_arrays"},
     {"screener"},
-    {"report", "tables", "fast", "arrow", "packing", "campaigns", "journal"},
+    {"report", "tables", "fast", "packing", "campaigns", "journal"},
     {"inputs", "scorers", "workspace"},
     {"outputs", "sources", "progress", "shortlist"},
     {"secondpass"},
