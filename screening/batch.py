@@ -19,11 +19,12 @@ import numpy as np
 from screening import __version__
 from screening.campaigns import Campaigns, ShingleFile, shingles_of
 from screening.fast import LEVELS
-from screening.inputs import Position, Postings, Reject, Row, Table, open_table, postings
+from screening.inputs import Postings, open_table, postings
 from screening.journal import Checkpoint
 from screening.outputs import CsvWriter, JsonlWriter, Writer, make_writer
 from screening.packing import pack, packing_of
 from screening.progress import Progress, Tally
+from screening.rows import Position, Reject, Row, Table
 from screening.scorers import NO_OPINION, Scorer, Verdict
 from screening.secondpass import FLAGGED, KEPT, Best, Choice, Staged, finish_parquet, finish_text, records_in
 from screening.sources import identity as identity_of

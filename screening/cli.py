@@ -19,10 +19,11 @@ from screening.batch import run as score
 from screening.catalogue import LANGUAGES, Indicator, load_catalogue
 from screening.errors import InputError, ScreeningError
 from screening.fast import LEVELS
-from screening.inputs import Reject, Table, format_of, open_table, postings
+from screening.inputs import format_of, open_table, postings
 from screening.outputs import replacing
 from screening.progress import MODES, Progress, Tally
 from screening.report import Posting, page, terminal
+from screening.rows import Reject, Table
 from screening.scorers import PATHS, Scorer, make_scorer
 from screening.screener import Screener
 from screening.shortlist import Shortlist, shortlist

@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol, cast
 
 from screening.arrow import array_of, import_arrow
 from screening.errors import InputError
-from screening.inputs import Row, Table
+from screening.rows import Row, Table
 from screening.tables import OUR_COLUMNS
 
 # A spreadsheet runs a cell that starts with one of these: https://owasp.org/www-community/attacks/CSV_Injection

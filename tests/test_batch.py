@@ -25,9 +25,10 @@ from fakes import fake_screener, save_fake_model
 from screening import InputError
 from screening import batch as batch_module
 from screening.batch import Plan, batches, run
-from screening.inputs import Position, Reject, Row, open_table
+from screening.inputs import open_table
 from screening.packing import PACKINGS, pack
 from screening.progress import Progress, Tally
+from screening.rows import Position, Reject, Row
 from screening.scorers import FirstScorer, Verdict, make_scorer
 from screening.sources import expand
 
