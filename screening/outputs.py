@@ -29,8 +29,8 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n")
 _NUMBER = re.compile(r"[+-]?[0-9.,]+%?")  # "-5" is a number, and a quote before it would break the column
 
 
-GROUP_ROWS = 4_000  # rows of one group in a Parquet file: some 8 MB of postings, what is held in memory at once
-GROUP_BYTES = 8 * 2**20
+GROUP_ROWS = 3_000  # rows of one group in a Parquet file: some 6 MB of postings, what is held in memory at once
+GROUP_BYTES = 6 * 2**20
 
 
 class Chunk(NamedTuple):
@@ -395,6 +395,8 @@ def parquet_from(tables: Iterable[Any], target: IO[bytes]) -> None:
         table = arrow.concat_tables(group).unify_dictionaries()
         writer = writer or parquet.ParquetWriter(target, table.schema)
         writer.write_table(table, row_group_size=GROUP_ROWS)
+        group.clear()
+        del table  # or it would stay until the next group is there as well
     if writer is not None:
         writer.close()
 
