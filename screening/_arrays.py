@@ -160,24 +160,8 @@ def by_rate(catalogue: Catalogue) -> tuple[list[Phrase], list[str], Automata]:
     met = np.zeros(len(catalogue.phrases))
     np.maximum.at(met, phrase_of[a.anchor], a.rate[entered[a.anchor]])
     order = np.argsort(-met, kind="stable")
-    old_state = expand(a.start, order)[1]  # by new number
-    new_state = np.argsort(old_state)
-    edge_source, edges = expand(a.first, old_state)
-    anchors = np.argsort(new_state[a.anchor])
-    new_atom = np.argsort(atom_order).astype(np.int32)
-    automata = Automata(
-        first=rows_first(edge_source, len(old_state)),
-        atom=new_atom[a.atom[edges]],
-        target=new_state[a.target[edges]].astype(np.int32),
-        start=np.cumsum([0, *np.diff(a.start)[order]], dtype=np.int32),
-        accept=a.accept[old_state],
-        longest=a.longest[order],
-        anchor=new_state[a.anchor][anchors].astype(np.int32),
-        needed_first=np.cumsum([0, *np.diff(a.needed_first)[anchors]], dtype=np.int32),
-        needed=new_atom[a.needed[expand(a.needed_first, anchors)[1]]],
-        rate=a.rate[atom_order],
-    )
-    return [catalogue.phrases[i] for i in order], [catalogue.atoms[i] for i in atom_order], automata
+    phrases, atoms = [catalogue.phrases[i] for i in order], [catalogue.atoms[i] for i in atom_order]
+    return phrases, atoms, a.chosen(order, atom_order)
 
 
 class Phrases:

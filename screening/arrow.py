@@ -18,23 +18,23 @@ from screening.errors import MissingExtraError
 _NUMBERS = {"double": np.float64, "int64": np.int64}
 
 
-def import_arrow() -> tuple[Any, Any]:
-    """Return pyarrow and pyarrow.parquet.
+def import_arrow(module: str = "pyarrow", need: str = "Parquet") -> Any:
+    """Return pyarrow, or a module of it; `need` is what asks for it.
 
     Raises
     ------
     MissingExtraError
-        If they are not installed.
+        If it is not installed.
     """
     try:
-        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+        return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError("pyarrow", "tables", "Parquet") from error
+        raise MissingExtraError("pyarrow", "tables", need) from error
 
 
 def array_of(values: Sequence[Any], kind: str) -> Any:
     """Return an array of "string", "double", "int64", "bool" or "list" (of strings); None is null."""
-    arrow, _ = import_arrow()
+    arrow = import_arrow()
     held = np.array([value is not None for value in values], bool)
     valid = None if held.all() else _bits(held)
     if kind == "list":
@@ -53,5 +53,5 @@ def array_of(values: Sequence[Any], kind: str) -> Any:
 
 
 def _bits(flags: NDArray[np.bool_]) -> Any:
-    arrow, _ = import_arrow()
+    arrow = import_arrow()
     return arrow.py_buffer(np.packbits(flags, bitorder="little").tobytes())

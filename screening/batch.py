@@ -19,19 +19,20 @@ import numpy as np
 from screening import __version__
 from screening.campaigns import Campaigns, ShingleFile, shingles_of
 from screening.fast import LEVELS
-from screening.inputs import Position, Postings, Reject, Row, Table, open_table, postings
+from screening.inputs import Postings, open_table, postings
 from screening.journal import Checkpoint
 from screening.outputs import CsvWriter, JsonlWriter, Writer, make_writer
 from screening.packing import pack, packing_of
 from screening.progress import Progress, Tally
+from screening.rows import Position, Reject, Row, Table
 from screening.scorers import NO_OPINION, Scorer, Verdict
 from screening.secondpass import FLAGGED, KEPT, Best, Choice, Staged, finish_parquet, finish_text, records_in
 from screening.sources import identity as identity_of
 from screening.sources import is_rereadable
 from screening.workspace import Workspace
 
-BATCH_ROWS = 1_000
-BATCH_SIZE = 8_000_000  # characters of text, or bytes of the input
+BATCH_ROWS = 250  # more of them score no faster, and a row takes some ten times its size at the peak
+BATCH_SIZE = 2_000_000  # characters of text, or bytes of the input
 CHECKPOINT_ROWS = 20_000  # rows scored again, at most, after a kill: under a second of the compiled path
 CHECKPOINT_BYTES = 64 * 2**20
 START = Position()

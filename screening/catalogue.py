@@ -91,6 +91,45 @@ class Automata:
     needed: Ints
     rate: NDArray[np.float32]
 
+    def chosen(self, phrases: NDArray[Any], atoms: NDArray[Any]) -> Automata:
+        """Return some phrases and atoms in this order; the atoms must be all that these phrases read."""
+        states = ranges(self.start, phrases)
+        edges = ranges(self.first, states)
+        new_state, new_atom = inverse(states, len(self.accept)), inverse(atoms, len(self.rate))
+        anchors = np.argsort(new_state[self.anchor], kind="stable")
+        anchors = anchors[new_state[self.anchor][anchors] >= 0]
+        return Automata(
+            first=starts(np.diff(self.first)[states]),
+            atom=new_atom[self.atom[edges]],
+            target=new_state[self.target[edges]],
+            start=starts(np.diff(self.start)[phrases]),
+            accept=self.accept[states],
+            longest=self.longest[phrases],
+            anchor=new_state[self.anchor[anchors]],
+            needed_first=starts(np.diff(self.needed_first)[anchors]),
+            needed=new_atom[self.needed[ranges(self.needed_first, anchors)]],
+            rate=self.rate[atoms],
+        )
+
+
+def starts(counts: NDArray[Any]) -> Ints:
+    """Return int32 of shape (rows + 1,): where each row starts, and the end."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def ranges(first: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the places `first[r]:first[r + 1]` of each row, one after the other."""
+    counts = np.diff(first)[rows]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(first[:-1][rows].repeat(counts) + within, np.int64)
+
+
+def inverse(chosen: NDArray[Any], size: int) -> Ints:
+    """Return int32 of shape (size,): the place of each number among those chosen, -1 for others."""
+    place = np.full(size, -1, np.int32)
+    place[chosen] = np.arange(len(chosen))
+    return place
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -264,7 +303,7 @@ class CatalogueBuilder:
             start.append(len(edges))
             longest.append(automaton.longest)
         flat = [edge for out in edges for edge in out]
-        first = np.cumsum([0, *map(len, edges)], dtype=np.int32)
+        first = starts(np.array([len(out) for out in edges], np.int64))
         atom, target = np.array(flat, np.int32).reshape(-1, 2).T.copy()
         return Automata(
             first,
@@ -285,7 +324,7 @@ class CatalogueBuilder:
             own = [[(atom, target - low) for atom, target in out] for out in edges[low:high]]
             anchors += [replace(a, state=low + a.state) for a in anchors_of(own, accept[low:high], rates)]
         anchors.sort(key=lambda anchor: anchor.state)
-        first = np.cumsum([0, *(len(anchor.needed) for anchor in anchors)], dtype=np.int32)
+        first = starts(np.array([len(anchor.needed) for anchor in anchors], np.int64))
         needed = np.array([atom for anchor in anchors for atom in anchor.needed], np.int32)
         return np.array([anchor.state for anchor in anchors], np.int32), first, needed, np.array(rates, np.float32)
 

@@ -95,35 +95,45 @@ def load_model(folder: str | Path | None = None) -> Model:
         If a file is missing, was changed after export, or has another format.
     """
     place: Traversable = Path(folder) if folder else resources.files("screening") / "data" / "model"
-    manifest = _read_manifest(place)
-    raw = _read(place, WEIGHTS)
-    if (digest := hashlib.sha256(raw).hexdigest()) != manifest["weights_sha256"]:
-        raise ModelError(
-            f"{place}/{WEIGHTS} has sha256 {digest[:12]}…, the manifest says {manifest['weights_sha256'][:12]}…: "
-            "the file was changed after export; export the model again or reinstall the package"
-        )
+    manifest, raw = read_export(place, FORMAT, "python -m training")
     arrays = _read_arrays(raw, place)
     return Model(**arrays, indicators=manifest["indicators"], intercept=float(manifest["intercept"]), manifest=manifest)
 
 
-def _read(place: Traversable, name: str) -> bytes:
+def read_export(place: Traversable, number: int, command: str) -> tuple[dict[str, Any], bytes]:
+    """Return a folder's manifest and the bytes of its weights, both as they were exported; `command` makes them.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or was changed after export, or its format is not that `number`.
+    """
+    again = f"export it again with `{command}` or reinstall the package"
+    manifest = _manifest_of(_read(place, MANIFEST, command), f"{place}/{MANIFEST}", again)
+    if manifest.get("format") != number:
+        raise ModelError(f"{place}/{MANIFEST} has format {manifest.get('format')!r}; this version reads {number}")
+    if manifest.get("manifest_sha256") != manifest_hash(manifest):
+        raise ModelError(f"{place}/{MANIFEST} was changed after export; {again}")
+    raw = _read(place, WEIGHTS, command)
+    if hashlib.sha256(raw).hexdigest() != manifest["weights_sha256"]:
+        raise ModelError(f"{place}/{WEIGHTS} was changed after export; {again}")
+    return manifest, raw
+
+
+def _read(place: Traversable, name: str, command: str) -> bytes:
     try:
         return (place / name).read_bytes()
     except OSError as error:
-        raise ModelError(f"no {name} in {place}: {error}; train one with `python -m training`") from error
+        raise ModelError(f"no {name} in {place}: {error}; make one with `{command}`") from error
 
 
-def _read_manifest(place: Traversable) -> dict[str, Any]:
+def _manifest_of(raw: bytes, path: str, again: str) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads(_read(place, MANIFEST))
+        manifest = json.loads(raw)
     except ValueError as error:
-        raise ModelError(f"{place}/{MANIFEST} is not JSON: {error}") from error
+        raise ModelError(f"{path} is not JSON: {error}") from error
     if not isinstance(manifest, dict):
-        raise ModelError(f"{place}/{MANIFEST} is not a JSON object; export the model again")
-    if manifest.get("format") != FORMAT:
-        raise ModelError(f"{place}/{MANIFEST} has format {manifest.get('format')!r}; this version reads {FORMAT}")
-    if manifest.get("manifest_sha256") != manifest_hash(manifest):
-        raise ModelError(f"{place}/{MANIFEST} was changed after export; export the model again")
+        raise ModelError(f"{path} is not a JSON object; {again}")
     return manifest
 
 
@@ -149,17 +159,18 @@ def _read_arrays(raw: bytes, place: Traversable) -> dict[str, Any]:
 
 def save_model(model: Model, folder: Path) -> None:
     """Write the model's two files; weights are stored in half precision, which `load_model` widens again."""
-    buffer = io.BytesIO()
     arrays = {n: getattr(model, n) for n in ARRAYS}
-    np.savez_compressed(buffer, **{n: a if n.endswith("keys") else a.astype(np.float16) for n, a in arrays.items()})
-    manifest = {
-        **model.manifest,
-        "format": FORMAT,
-        "indicators": dict(model.indicators),
-        "intercept": model.intercept,
-        "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-    }
-    manifest["manifest_sha256"] = manifest_hash(manifest)
+    arrays = {n: a if n.endswith("keys") else a.astype(np.float16) for n, a in arrays.items()}
+    stated = {**model.manifest, "indicators": dict(model.indicators), "intercept": model.intercept}
+    write_export(folder, arrays, {**stated, "format": FORMAT})
+
+
+def write_export(folder: Path, arrays: dict[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Write what `read_export` reads: the arrays, and the manifest with its hashes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    stated = {**manifest, "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+    stated["manifest_sha256"] = manifest_hash(stated)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(buffer.getvalue())
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", "utf-8")
+    (folder / MANIFEST).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol, cast
 
 from screening.arrow import array_of, import_arrow
 from screening.errors import InputError
-from screening.inputs import Row, Table
+from screening.rows import Row, Table
 from screening.tables import OUR_COLUMNS
 
 # A spreadsheet runs a cell that starts with one of these: https://owasp.org/www-community/attacks/CSV_Injection
@@ -29,8 +29,8 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n")
 _NUMBER = re.compile(r"[+-]?[0-9.,]+%?")  # "-5" is a number, and a quote before it would break the column
 
 
-GROUP_ROWS = 8_000  # rows of one group in a Parquet file: some 16 MB of postings, what is held in memory at once
-GROUP_BYTES = 16 * 2**20
+GROUP_ROWS = 3_000  # rows of one group in a Parquet file: some 6 MB of postings, what is held in memory at once
+GROUP_BYTES = 6 * 2**20
 
 
 class Chunk(NamedTuple):
@@ -273,7 +273,7 @@ class ArrowWriter(_Writer):
 
     def __init__(self, names: tuple[str, ...], guard: bool, extra: tuple[str, ...] = ()) -> None:
         super().__init__(names, guard, extra)
-        self._arrow, _ = import_arrow()
+        self._arrow = import_arrow()
         self._schema: Any = None
         self._held: list[tuple[Row, Sequence[Any]]] = []
 
@@ -381,7 +381,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 def arrow_tables(part: IO[bytes], size: int) -> Iterator[Any]:
     """Yield the table of each IPC stream in the first `size` bytes of a file."""
-    arrow, _ = import_arrow()
+    arrow = import_arrow()
     while part.tell() < size:
         with arrow.ipc.open_stream(part) as reader:
             yield reader.read_all()
@@ -389,12 +389,14 @@ def arrow_tables(part: IO[bytes], size: int) -> Iterator[Any]:
 
 def parquet_from(tables: Iterable[Any], target: IO[bytes]) -> None:
     """Write tables of one schema as a Parquet file, in groups of about GROUP_ROWS rows or GROUP_BYTES."""
-    arrow, parquet = import_arrow()
+    arrow, parquet = import_arrow(), import_arrow("pyarrow.parquet")
     writer = None
     for group in _groups(tables):
         table = arrow.concat_tables(group).unify_dictionaries()
         writer = writer or parquet.ParquetWriter(target, table.schema)
         writer.write_table(table, row_group_size=GROUP_ROWS)
+        group.clear()
+        del table  # or it would stay until the next group is there as well
     if writer is not None:
         writer.close()
 

@@ -16,9 +16,10 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, cast
 
-from screening.errors import MissingExtraError
+from screening.arrow import import_arrow
 
 PACKINGS = (".gz", ".bz2", ".xz", ".zst")
+ZSTD = "a .zst file"  # needs pyarrow
 
 
 def packing_of(name: str) -> str:
@@ -45,7 +46,7 @@ def unpacked(raw: IO[bytes], packing: str) -> IO[bytes]:
         return bz2.BZ2File(raw)
     if packing == ".xz":
         return cast(IO[bytes], _lzma().LZMAFile(raw))
-    arrow = _arrow()
+    arrow = import_arrow(need=ZSTD)
     return io.BufferedReader(arrow.CompressedInputStream(arrow.PythonFile(raw, mode="r"), "zstd"))
 
 
@@ -60,7 +61,7 @@ def pack(data: bytes, packing: str) -> bytes:
         return bz2.compress(data)
     if packing == ".xz":
         return cast(bytes, _lzma().compress(data))
-    return cast(bytes, _arrow().compress(data, codec="zstd", asbytes=True)) if packing else data
+    return cast(bytes, import_arrow(need=ZSTD).compress(data, codec="zstd", asbytes=True)) if packing else data
 
 
 def damage() -> tuple[type[Exception], ...]:
@@ -71,10 +72,3 @@ def damage() -> tuple[type[Exception], ...]:
 
 def _lzma() -> Any:
     return importlib.import_module("lzma")
-
-
-def _arrow() -> Any:
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "tables", "a .zst file") from error

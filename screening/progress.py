@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from screening.assessment import CAVEAT
-from screening.inputs import NOT_UTF8, NOT_UTF8_HELP
+from screening.lines import NOT_UTF8, NOT_UTF8_HELP
 
 PROGRESS_S = 0.2  # seconds between two updates of the line
 JSON_S = 1.0  # and between two objects

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
-from screening.assessment import CAVEAT, Assessment, Finding
+from screening.assessment import CAVEAT, Assessment, Finding, Level
 
 MAX_SHOWN = 20_000  # code points of one posting on a page; evidence past that is still quoted with its reason
 MAX_QUOTES = 5  # pieces of evidence quoted for one finding
 MAX_QUOTE = 300  # code points of one
+MAX_COPIES = 20  # copies in a campaign whose texts are on the page; the others have their id and score there
+MAX_COPY = 2_000  # code points shown of one
 STRONGEST_WORDS = 8
 BAR_WIDTH = 60  # pixels of the largest contribution's bar
 
@@ -32,6 +34,11 @@ _NOTES = {
 # Control characters to their visible pictures, U+2400 and on; newline and tab stay, lone surrogates cannot be written.
 _PICTURES = {c: 0x2400 + c for c in range(32) if chr(c) not in "\n\t\r"} | {0x7F: 0x2421}
 _HALF_PAIRS = re.compile("[\ud800-\udfff]")
+
+_COPIES_NOTE = (
+    "<li>Copies of one posting, alike in three fifths of their runs of ten letters, are one entry: a campaign. "
+    "Your decision on it is exported for each copy, but for those you tick as another posting.</li>\n"
+)
 
 _WORDING = {
     "es": {
@@ -125,11 +132,23 @@ _WORDING = {
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A near-duplicate of a posting; `key` is what the decision on both is filed under. `text` None is not shown."""
+
+    key: str
+    level: Level
+    probability: float
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
-    """One entry of a page; `key` is what its decision is filed under."""
+    """One entry of a page; `key` is what its decision is filed under, which holds for its `copies` as well."""
 
     key: str
     assessment: Assessment
+    campaign: str = ""  # the name that `screening score --near-duplicates` gives
+    copies: tuple[Copy, ...] = ()
 
 
 # --- evidence
@@ -318,13 +337,17 @@ def share(prevalence: float) -> str:
 def page(postings: Sequence[Posting], source: str, screened: int, prevalence: float) -> str:
     """Return a self-contained HTML page of postings, in the order given, out of `screened` read from `source`."""
     template = _template()
-    counts = Counter(p.assessment.level for p in postings)
+    counts = Counter(
+        itertools.chain.from_iterable((p.assessment.level, *(c.level for c in p.copies)) for p in postings)
+    )
     return Template(template).substitute(
         source=escape(source),
-        shown=f"{len(postings):,}",
+        shown=f"{counts.total():,}",
         screened=f"{screened:,}",
         high=f"{counts['high']:,}",
         review=f"{counts['review']:,}",
+        campaigns=_campaign_count(postings),
+        copies_note=_COPIES_NOTE if any(p.copies for p in postings) else "",
         prevalence=share(prevalence),
         caveats="\n".join(f'<p lang="{lang}">{escape(text)}</p>' for lang, text in sorted(CAVEAT.items())),
         indicators=_options((f.code, f.title) for p in postings for f in p.assessment.findings if f.role == "risk"),
@@ -350,7 +373,8 @@ def _digest(postings: Iterable[Posting]) -> str:
     """Return what tells this page's stored decisions from another's."""
     digest = hashlib.sha256()
     for posting in postings:
-        digest.update(f"{posting.key}\0{posting.assessment.text}\0".encode("utf-8", "surrogatepass"))
+        keys = "\0".join([posting.key, *(copy.key for copy in posting.copies)])
+        digest.update(f"{keys}\0{posting.assessment.text}\0".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:16]
 
 
@@ -371,13 +395,55 @@ def _posting_html(rank: int, posting: Posting) -> str:
         f'<header><h2><span class="rank">{rank}</span> <bdi>{key}</bdi></h2>'
         f'<p class="level">{a.level.capitalize()}</p>'
         f'<p class="probability"><strong>{percent(a.probability)}</strong> probability</p>'
+        f"{_badge_html(posting)}"
         f'<p class="language">{_LANGUAGE_NAMES[a.language]}</p></header>\n'
-        f'<div class="body"><div class="left">{_text_html(a)}\n{_notes_html(a)}{_decision_html(rank, key)}</div>\n'
+        f'<div class="body"><div class="left">{_text_html(a)}\n{_notes_html(a)}'
+        f"{_copies_html(posting)}{_decision_html(rank, key)}</div>\n"
         f'<section class="why" lang="{_spoken(a)}"><h3 lang="en">Why</h3>\n'
         f"{_reads_html(a)}{_findings_html(a)}\n{_nearest_html(a)}"
         f'<p class="sum" lang="en">{escape(sum_of(a).capitalize())}</p></section></div>\n'
         "</article></li>"
     )
+
+
+def _campaign_count(postings: Iterable[Posting]) -> str:
+    count = sum(1 for posting in postings if posting.copies)
+    return f"<li><strong>{count:,}</strong> shown as campaigns</li>" if count else ""
+
+
+def _badge_html(posting: Posting) -> str:
+    return f'<p class="campaign">{1 + len(posting.copies):,} copies</p>' if posting.copies else ""
+
+
+def _copies_html(posting: Posting) -> str:
+    """Return the other copies, folded away: their ids and scores, and what the first MAX_COPIES of them say."""
+    if not posting.copies:
+        return ""
+    chances = [posting.assessment.probability, *(copy.probability for copy in posting.copies)]
+    lowest, highest = percent(min(chances)), percent(max(chances))
+    scores = lowest if lowest == highest else f"{lowest} to {highest}"
+    items = "\n".join(_copy_html(copy, posting.assessment) for copy in posting.copies)
+    return (
+        f'<details class="copies" lang="en"><summary>{1 + len(posting.copies):,} copies of this posting · {scores}'
+        f"</summary>\n<p>Campaign <code>{escape(posting.campaign)}</code>. The highest copy is shown above; "
+        "your decision holds for all. Tick a copy that is another posting: it is left out.</p>\n"
+        f"<ol>\n{items}\n</ol></details>\n"
+    )
+
+
+def _copy_html(copy: Copy, shown: Assessment) -> str:
+    key, same = escape(copy.key), copy.text == shown.text
+    return (
+        f'<li data-id="{key}"><p><span><bdi>{key}</bdi> · {percent(copy.probability)}, {copy.level}'
+        f"{', the same text' if same else ''}</span> "
+        f'<label hidden><input type="checkbox" aria-label="{key} is another posting"> Another posting</label></p>'
+        f"{'' if same or copy.text is None else _copy_text_html(copy.text, shown)}</li>"
+    )
+
+
+def _copy_text_html(text: str, shown: Assessment) -> str:
+    more = "…" if len(text) > MAX_COPY else ""
+    return f'<blockquote lang="{_lang(shown)}"><bdi>{escape(text[:MAX_COPY])}{more}</bdi></blockquote>'
 
 
 def _decision_html(rank: int, key: str) -> str:

@@ -142,7 +142,8 @@ class Screener:
 
         The second look reads meaning, takes milliseconds where the first takes microseconds,
         and needs the extra `semantic`. Share 1 looks twice at every text. "high" then starts at
-        another probability, which as few honest ads pass as before.
+        another probability, which as few honest ads pass as before. Choose `at_precision` or `at_capacity`
+        after it: they then go by what both looks together were measured at.
 
         Raises
         ------
@@ -212,8 +213,8 @@ class Screener:
     def at_precision(self, precision: float) -> Screener:
         """Return a screener whose "review" starts where that share of the flagged are expected to be lures.
 
-        Uses the model's measured curve and this screener's prevalence: state a prevalence
-        you believe in first.
+        Uses the measured curve, the second look's where there is one, and this screener's prevalence: state
+        a prevalence you believe in first.
 
         Raises
         ------
@@ -221,7 +222,7 @@ class Screener:
             If no threshold on the curve reaches the precision at this prevalence.
         """
         share = self._prevalence
-        for logit, recall, false_positives in self._model.manifest["curve"]:
+        for logit, recall, false_positives in self._curve():
             flagged = share * recall + (1 - share) * false_positives
             if flagged and share * recall / flagged >= precision:
                 return self._with_review(logit)
@@ -238,10 +239,19 @@ class Screener:
         if not 0 < reviews <= per:
             raise ValueError(f"reviews must be between 1 and {per}, not {reviews}")
         share = self._prevalence
-        for logit, recall, false_positives in self._model.manifest["curve"]:
+        for logit, recall, false_positives in self._curve():
             if share * recall + (1 - share) * false_positives <= reviews / per:
                 return self._with_review(logit)
         raise ValueError(f"{reviews} in {per} is less than the measured curve can tell apart; allow more")
+
+    def _curve(self) -> list[tuple[float, float, float]]:
+        """Return (logit at the model's own prevalence, recall, false-positive rate), lowest first."""
+        twice = self._second_look and self._second_look.curve(self._edge)
+        if twice:
+            review = float(self._model.manifest["thresholds"]["review"])
+            return [(review + standing * self._span, recall, passed) for standing, recall, passed in twice]
+        first: list[tuple[float, float, float]] = self._model.manifest["curve"]
+        return first
 
     def _with_review(self, logit: float) -> Screener:
         other = self.with_prevalence(self._prevalence)

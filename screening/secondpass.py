@@ -145,7 +145,7 @@ def _chosen(table: Any, numbers: list[int], choice: Choice) -> Any:
 
 
 def _ranked(tables: Iterable[Any]) -> Iterator[Any]:
-    arrow, _ = import_arrow()
+    arrow = import_arrow()
     table = arrow.concat_tables(list(tables)).unify_dictionaries()
     order = np.argsort(table.column(table.num_columns - 1).to_numpy())
     table = table.take(array_of(order.tolist(), "int64")).remove_column(table.num_columns - 1)

@@ -12,10 +12,8 @@ means what it did.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
-import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,11 +29,10 @@ from numpy.typing import NDArray
 
 from screening.errors import MissingExtraError, ModelError
 from screening.features import EVASION, Features
-from screening.model import manifest_hash
+from screening.model import WEIGHTS, read_export, write_export
 from screening.neutral import neutral_words
 
 FORMAT = 1
-MANIFEST, WEIGHTS = "manifest.json", "weights.npz"
 DIMENSIONS = 512
 ARRAYS = {"weights": np.float32, "example_vectors": np.float16, "example_labels": np.str_, "example_texts": np.str_}
 LABELS = ("lure", "honest", "framed")
@@ -70,8 +67,8 @@ class SecondLook:
     examples
         (label, text) of each; labels are "lure", "honest" and "framed" (a report, warning or account).
     manifest
-        The layer's weight, intercept and offset, the standing of "high", the band, what it was trained on
-        and measured at, and hashes.
+        The layer's weight, intercept and offset, the standing of "high", the band, the curves, what it was
+        trained on and measured at, and hashes.
     """
 
     encode: Encoder
@@ -111,6 +108,17 @@ class SecondLook:
         if not shares[0] <= share <= shares[-1]:
             raise ValueError(f"share must be between {shares[0]} and {shares[-1]}, or 1 for every text, not {share!r}")
         return float(np.interp(np.log(share), np.log(shares), edges))
+
+    def curve(self, edge: float) -> list[tuple[float, float, float]] | None:
+        """Return (standing, recall, false-positive rate), lowest first, of both looks together.
+
+        Measured at the share nearest to that of a band which starts at `edge`; None where none was measured.
+        """
+        shares, edges = zip(*self.manifest["band"], strict=True)
+        share = 0.0 if edge == -float("inf") else float(np.interp(-edge, np.negative(edges), np.log(shares)))
+        curves = self.manifest.get("curves", ())
+        nearest = min(curves, key=lambda measured: abs(np.log(measured[0]) - share), default=(None, ()))
+        return [(standing, recall, passed) for standing, recall, passed in nearest[1]] or None
 
 
 def reading(features: Features, text: str) -> str:
@@ -167,10 +175,7 @@ def load_second_look(folder: str | Path | None = None) -> SecondLook:
     """
     encode = load_encoder()
     place: Traversable = Path(folder) if folder else resources.files("screening") / "data" / "semantic"
-    manifest = _read_manifest(place)
-    raw = _read(place, WEIGHTS)
-    if hashlib.sha256(raw).hexdigest() != manifest["weights_sha256"]:
-        raise ModelError(f"{place}/{WEIGHTS} was changed after export; export it again or reinstall the package")
+    manifest, raw = read_export(place, FORMAT, "python -m training semantic")
     with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
         if sorted(stored.files) != sorted(ARRAYS):
             raise ModelError(f"{place}/{WEIGHTS} holds {sorted(stored.files)}; wanted {sorted(ARRAYS)}")
@@ -179,25 +184,6 @@ def load_second_look(folder: str | Path | None = None) -> SecondLook:
     return SecondLook(
         encode, arrays["weights"], arrays["example_vectors"].astype(np.float32), tuple(examples), manifest
     )
-
-
-def _read(place: Traversable, name: str) -> bytes:
-    try:
-        return (place / name).read_bytes()
-    except OSError as error:
-        raise ModelError(f"no {name} in {place}: {error}; train one with `python -m training semantic`") from error
-
-
-def _read_manifest(place: Traversable) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(_read(place, MANIFEST))
-    except ValueError as error:
-        raise ModelError(f"{place}/{MANIFEST} is not JSON: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise ModelError(f"{place}/{MANIFEST} has format {manifest.get('format')!r}; this version reads {FORMAT}")
-    if manifest.get("manifest_sha256") != manifest_hash(manifest):
-        raise ModelError(f"{place}/{MANIFEST} was changed after export; export it again")
-    return manifest
 
 
 def save_second_look(
@@ -210,11 +196,5 @@ def save_second_look(
     """Write the two files that `load_second_look` reads."""
     labels, texts = zip(*examples, strict=True)
     arrays = {"weights": weights, "example_vectors": example_vectors, "example_labels": labels, "example_texts": texts}
-    buffer = io.BytesIO()
-    stored: dict[str, Any] = {name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()}
-    np.savez_compressed(buffer, **stored)
-    stated = {**manifest, "format": FORMAT, "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
-    stated["manifest_sha256"] = manifest_hash(stated)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes(buffer.getvalue())
-    (folder / MANIFEST).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", "utf-8")
+    stored = {name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()}
+    write_export(folder, stored, {**manifest, "format": FORMAT})

@@ -25,9 +25,10 @@ from fakes import fake_screener, save_fake_model
 from screening import InputError
 from screening import batch as batch_module
 from screening.batch import Plan, batches, run
-from screening.inputs import Position, Reject, Row, open_table
+from screening.inputs import open_table
 from screening.packing import PACKINGS, pack
 from screening.progress import Progress, Tally
+from screening.rows import Position, Reject, Row
 from screening.scorers import FirstScorer, Verdict, make_scorer
 from screening.sources import expand
 
@@ -99,9 +100,9 @@ def test_batches_end_at_a_count_of_rows_or_of_characters(monkeypatch: pytest.Mon
 
 def test_texts_are_scored_in_one_call_a_batch(tmp_path: Path) -> None:
     scorer = LengthScorer()
-    source = source_of(tmp_path / "a.csv", ["x"] * 2_500)
+    source = source_of(tmp_path / "a.csv", ["x"] * 600)
     run(Plan(sources=(str(source),), output=str(tmp_path / "b.csv"), kind="csv"), scorer, "m", Progress("none"))
-    assert scorer.calls == [1000, 1000, 500]
+    assert scorer.calls == [250, 250, 100]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
@@ -338,12 +339,12 @@ def test_progress_json_is_one_object_a_line_and_holds_no_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("screening.progress.JSON_S", 0)
-    source = source_of(tmp_path / "a.csv", ["secret words"] * 2_000)
+    source = source_of(tmp_path / "a.csv", ["secret words"] * 500)
     plan = Plan(sources=(str(source),), output=str(tmp_path / "b.csv"), kind="csv")
     run(plan, LengthScorer(), "m", Progress("json", source.stat().st_size))
     errors = capsys.readouterr().err
     shown = [json.loads(line) for line in errors.splitlines()]
-    assert [line["rows"] for line in shown] == [1000, 2000, 2000]
+    assert [line["rows"] for line in shown] == [250, 500, 500]
     size = source.stat().st_size
     assert {"rejects", "bytes_read", "bytes_total", "seconds", "flagged", "path"} <= shown[0].keys()
     assert (shown[-1]["bytes_read"], shown[-1]["bytes_total"], shown[-1]["done"]) == (size, size, True)

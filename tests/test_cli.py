@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from screening.cli import main
 REPO = Path(__file__).parent.parent
 EXAMPLE = REPO / "examples" / "postings.csv"
 LURE = "Faça um pix de 50 reais para liberar as tarefas. Não conte para ninguém, me chama no Telegram."
+OTHER_LURE = "No le digas a nadie. Te pagamos el pasaje y nos quedamos con tu pasaporte hasta que pagues la deuda."
 CALM = "Bom dia, hoje vamos falar com voce sobre o tempo."
 
 
@@ -275,6 +277,27 @@ def test_report_reads_what_score_wrote(tmp_path: Path) -> None:
     assert main(["score", str(EXAMPLE), "-o", scored]) == 0
     assert main(["report", scored, "-o", str(tmp_path / "r.html")]) == 0
     assert 'data-id="es-01"' in (tmp_path / "r.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("options", [[], ["--top", "2"]], ids=["all", "the highest two"])
+def test_report_shows_a_campaign_once_and_counts_it_as_one_entry(tmp_path: Path, options: list[str]) -> None:
+    texts = [LURE + " Oi", CALM, LURE, OTHER_LURE, LURE.upper(), CALM]
+    source = put(tmp_path / "a.jsonl", "\n".join(json.dumps({"text": text}) for text in texts))
+    assert main(["report", source, "-o", str(tmp_path / "r.html"), "--near-duplicates", *options]) == 0
+    page = (tmp_path / "r.html").read_text("utf-8")
+    shown = re.findall(r'<(article|li)[^>]* data-id="(\d)"', page)
+    assert shown[:4] == [("article", "1"), ("li", "3"), ("li", "5"), ("article", "4")]
+    assert shown[4:] == ([] if options else [("article", "2"), ("article", "6")])  # what is not flagged has no copies
+    assert "of 6 screened" in re.sub("<[^>]*>", "", page)
+
+
+def test_report_names_a_campaign_as_score_does(tmp_path: Path) -> None:
+    source = put(tmp_path / "a.csv", f'text\n"{LURE}"\n"{CALM}"\n"{LURE}!"\n')
+    for command, target in (("report", "r.html"), ("score", "b.jsonl")):
+        assert main([command, source, "-o", str(tmp_path / target), "--near-duplicates"]) == 0
+    row = json.loads((tmp_path / "b.jsonl").read_text("utf-8").splitlines()[0])
+    assert row["copies"] == 2
+    assert f"<code>{row['campaign']}</code>" in (tmp_path / "r.html").read_text("utf-8")
 
 
 # --- the program itself

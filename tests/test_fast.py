@@ -273,29 +273,6 @@ def test_screening_one_text_never_imports_numba() -> None:
     assert run(program) == "False"
 
 
-SMALL = (
-    "import numpy as np, screening._kernel as k\n"
-    "keys, values = np.zeros(8, np.uint64), np.zeros(8, np.int64)\n"
-    "print(k.insert(keys, values, np.array([5, 13], np.uint64), np.array([1, 2])), sorted(values.tolist())[-2:])"
-)
-
-
-def test_a_broken_or_foreign_cache_is_compiled_anew(tmp_path: Path) -> None:
-    wanted = "True [1, 2]"
-    assert run(SMALL, NUMBA_CACHE_DIR=str(tmp_path)) == wanted
-    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert kept
-    for path in kept:
-        path.write_bytes(b"not what it was")
-    assert run(SMALL, NUMBA_CACHE_DIR=str(tmp_path)) == wanted
-
-
-def test_without_a_place_for_a_cache_it_compiles_each_time(tmp_path: Path) -> None:
-    program = "from numba.core import caching\ncaching.CompileResultCacheImpl._locator_classes = []\n" + SMALL
-    assert run(program, NUMBA_CACHE_DIR=str(tmp_path)) == "True [1, 2]"
-    assert not list(tmp_path.rglob("*.nb?"))
-
-
 @pytest.mark.skipif(not os.environ.get("SCREENING_DATA"), reason="name the folder of real texts in SCREENING_DATA")
 def test_real_texts(screener: Screener, scorer: BatchScorer) -> None:
     import pandas as pd

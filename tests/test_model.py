@@ -121,19 +121,19 @@ def test_changed_weights_are_refused(folder: Path) -> None:
     raw = bytearray((folder / WEIGHTS).read_bytes())
     raw[len(raw) // 2] ^= 1
     (folder / WEIGHTS).write_bytes(bytes(raw))
-    refused(folder, WEIGHTS, "changed after export", "export the model again or reinstall")
+    refused(folder, WEIGHTS, "changed after export", "export it again with `python -m training` or reinstall")
 
 
 def test_cut_weights_are_refused(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1])
-    refused(folder, WEIGHTS, "changed after export", "export the model again or reinstall")
+    refused(folder, WEIGHTS, "changed after export", "export it again with `python -m training` or reinstall")
 
 
 @pytest.mark.parametrize("change", [{"intercept": 5.0}, {"indicators": {}}, {"weights_sha256": "0"}, {"new": 1}])
 def test_a_changed_manifest_is_refused(folder: Path, change: dict[str, Any]) -> None:
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     (folder / MANIFEST).write_text(json.dumps(manifest | change), "utf-8")
-    refused(folder, MANIFEST, "changed after export", "export the model again")
+    refused(folder, MANIFEST, "changed after export", "export it again")
 
 
 @pytest.mark.parametrize("other", [FORMAT + 1, None, "1"])

@@ -18,7 +18,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screening import Assessment, Contribution, Finding, Screener, Span
-from screening.report import Posting, page, percent, quotes_of, share, statement_of_reasons, sum_of, terminal, to_html
+from screening.report import (
+    Copy,
+    Posting,
+    page,
+    percent,
+    quotes_of,
+    share,
+    statement_of_reasons,
+    sum_of,
+    terminal,
+    to_html,
+)
 
 HOSTILE = (
     '<script>alert(1)</script> "><img src=x onerror=alert(1)> $source ${postings} &amp; '
@@ -180,6 +191,65 @@ def test_long_postings_are_cut_and_say_so(screener: Screener, monkeypatch: pytes
     assert "1,000 more characters are not shown." in fragment
 
 
+# --- campaigns
+
+
+def campaign(screener: Screener, *copies: Copy, key: str = "first", text: str = LURE) -> Posting:
+    return Posting(key, screener.screen(text), "abc123", copies)
+
+
+def copies_in(document: str) -> str:
+    found = re.search(r'<details class="copies".*?</details>', document, re.S)
+    assert found
+    return found[0]
+
+
+def test_a_campaign_is_one_entry_with_its_copies_folded_away(screener: Screener) -> None:
+    others = Copy("b", "high", 0.4, LURE), Copy("c", "review", 0.25, LURE + " Oi"), Copy("d", "review", 0.25)
+    document = page([campaign(screener, *others)], "a.csv", 9, screener.prevalence)
+    outline, shown = Outline(document), " ".join(Outline(document).text.split())
+    assert len(outline.all("article")) == 1
+    assert next(a for a in outline.all("details") if a.get("class") == "copies").keys() == {"class", "lang"}  # not open
+    assert f"4 copies of this posting · 25.0 % to {percent(screener.screen(LURE).probability)}" in shown
+    assert "4 shown of 9 screened 2 high 2 to review 1 shown as campaigns" in shown
+    assert [a["data-id"] for a in outline.all("li") if "data-id" in a] == ["b", "c", "d"]
+    assert copies_in(document).count(", the same text") == 1
+    assert copies_in(document).count("<blockquote") == 1
+
+
+def test_copies_of_one_score_have_no_range(screener: Screener) -> None:
+    chance = screener.screen(LURE).probability
+    document = page([campaign(screener, Copy("b", "high", chance))], "a.csv", 2, screener.prevalence)
+    assert f"<summary>2 copies of this posting · {percent(chance)}</summary>" in document
+
+
+def test_without_campaigns_the_page_says_nothing_of_them(screener: Screener) -> None:
+    body = html_page(LURE, screener=screener).partition("<body")[2].partition("<script>")[0]
+    assert not re.search("campaign|copies", body)
+
+
+def test_hostile_copies_are_inert(screener: Screener) -> None:
+    others = Copy(HOSTILE, "high", 0.4, HOSTILE + "!"), Copy('"><b>', "high", 0.4)
+    postings = [Posting("x", screener.screen(LURE), HOSTILE, others)]
+    outline = Outline(page(postings, "a.csv", 3, screener.prevalence))
+    assert len(outline.all("script")) == 1
+    assert not outline.all("img") + outline.all("b")
+    assert [a["data-id"] for a in outline.all("li") if "data-id" in a][1] == '"><b>'
+    assert not set("\x00\x1b\ud800") & set(outline.text)
+
+
+def test_long_copies_are_cut(screener: Screener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("screening.report.MAX_COPY", 5)
+    document = page([campaign(screener, Copy("b", "high", 0.4, "abcdefgh"))], "a.csv", 2, screener.prevalence)
+    assert "<bdi>abcde…</bdi>" in document
+
+
+def test_decisions_of_another_set_of_copies_are_not_taken_up(screener: Screener) -> None:
+    pages = [page([campaign(screener, Copy(k, "high", 0.4))], "a.csv", 2, screener.prevalence) for k in "bc"]
+    digests = [str(Outline(document).all("body")[0]["data-report"]) for document in pages]
+    assert digests[0] != digests[1]
+
+
 # --- browser
 
 
@@ -230,9 +300,39 @@ def test_filters_decisions_and_export_work_in_a_browser(screener: Screener, brow
     assert body["data-csv"] == 'id,decision\r\nid-0,disagree\r\n"\'=cmd,""x""",disagree\r\n'
 
 
+def test_one_decision_is_exported_for_all_copies_but_those_kept_apart(
+    screener: Screener, browse: Callable[..., str]
+) -> None:
+    others = Copy("b", "high", 0.4, LURE), Copy("=c", "high", 0.4, "Zebra"), Copy("d", "high", 0.4)
+    postings = [campaign(screener, *others), campaign(screener, Copy("f", "high", 0.4), key="e"), campaign(screener)]
+    document = page(postings, "a.csv", 9, screener.prevalence)
+    document = re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", document)
+    drive = """<script>
+    const say = (name, value) => document.body.setAttribute("data-" + name, value);
+    const boxes = document.querySelectorAll(".copies input");
+    boxes[0].click(); boxes[2].click(); boxes[2].click();
+    document.querySelector("#p1 input[value=agree]").click();
+    const search = document.getElementById("search");
+    search.value = "zebra";
+    search.dispatchEvent(new Event("input", { bubbles: true }));
+    say("found", document.getElementById("visible").textContent);
+    say("decided", document.getElementById("decided").textContent);
+    URL.createObjectURL = (blob) => { blob.text().then((text) => say("csv", text)); return "#"; };
+    document.getElementById("export").click();
+    </script></body>"""
+    dom = browse(document.replace("</body>", drive), "--dump-dom", "--virtual-time-budget=2000")
+    body = next(attrs for tag, attrs in Outline(dom).tags if tag == "body")
+    assert body["data-csv"] == "id,decision\r\nfirst,agree\r\n'=c,agree\r\nd,agree\r\n"
+    assert body["data-decided"] == "1 decided, for 3 postings"
+    assert body["data-found"] == "1 of 3 entries"
+    assert re.findall(r'<li data-id="(\w+)" class="apart">', dom) == ["b"]
+
+
 @pytest.mark.parametrize("width", [375, 1280])
 def test_page_does_not_scroll_sideways(screener: Screener, browse: Callable[..., str], width: int) -> None:
-    document = html_page(LURE + " " + "w" * 500, HOSTILE, screener=screener)
+    others = Copy("k" * 300, "high", 0.4, "w" * 500), Copy(HOSTILE, "review", 0.1)
+    postings = [campaign(screener, *others, text=LURE + " " + "w" * 500), campaign(screener, text=HOSTILE)]
+    document = page(postings, "file.csv", 9, screener.prevalence).replace("<details", "<details open")
     frame = (
         f'<iframe style="width:{width}px;height:800px" srcdoc="{html.escape(document)}" '
         """onload="this.title = this.contentDocument.documentElement.scrollWidth"></iframe>"""

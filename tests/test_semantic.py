@@ -252,6 +252,61 @@ def test_other_texts_are_read_as_they_are_and_no_further_than_the_limit(featuris
     assert len(reading(featurise(long), long)) <= MAX_READ
 
 
+# --- thresholds chosen by what it was measured at
+
+CURVES = [
+    [0.02, [[-1.0, 0.95, 0.3], [0.5, 0.9, 0.02], [1.5, 0.6, 0.001]]],
+    [1.0, [[-1.0, 0.97, 0.3], [0.25, 0.95, 0.02], [1.25, 0.7, 0.001]]],
+]
+
+
+def looking_twice(monkeypatch: pytest.MonkeyPatch, share: float, **manifest: Any) -> Screener:
+    """Return a screener whose second look was measured as said, and is not asked for a text."""
+    stated = {"band": [[0.02, 1.0], [0.5, -3.0]], "high": 1.0, "layer": {}, **manifest}
+    empty = np.zeros((0, DIMENSIONS), np.float32)
+    look = SecondLook(
+        lambda text: np.zeros(DIMENSIONS, np.float32), np.zeros(DIMENSIONS, np.float32), empty, (), stated
+    )
+    monkeypatch.setattr("screening.screener.load_second_look", lambda: look)
+    return fake_screener().with_second_look(share)  # "review" at logit 0, "high" at 3: a standing is three logits
+
+
+@pytest.mark.parametrize(
+    ("share", "logit"),
+    [
+        pytest.param(0.02, 1.5, id="of the share itself"),
+        pytest.param(0.1, 1.5, id="of the nearest share below"),
+        pytest.param(0.5, 0.75, id="of the nearest share above"),
+        pytest.param(1, 0.75, id="of every text"),
+    ],
+)
+def test_thresholds_go_by_the_curve_of_both_looks(monkeypatch: pytest.MonkeyPatch, share: float, logit: float) -> None:
+    screener = looking_twice(monkeypatch, share, curves=CURVES)
+    assert screener.at_capacity(300)._thresholds["review"] == pytest.approx(logit)
+    assert screener.at_precision(0.3)._thresholds["review"] == pytest.approx(logit)
+    assert screener.with_prevalence(0.5).at_precision(0.9)._thresholds["review"] == pytest.approx(logit)
+
+
+def test_a_threshold_beyond_both_levels_moves_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looking_twice(monkeypatch, 0.02, curves=CURVES).at_precision(0.8)._thresholds == {"review": 4.5, "high": 4.5}
+
+
+def test_what_the_curve_of_both_looks_cannot_tell_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="less than the measured curve can tell apart"):
+        looking_twice(monkeypatch, 0.02, curves=CURVES).at_capacity(10)
+
+
+def test_a_second_look_without_curves_leaves_the_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    once, twice = fake_screener(), looking_twice(monkeypatch, 0.1)
+    assert twice.at_capacity(150)._thresholds == once.at_capacity(150)._thresholds
+
+
+def test_the_first_look_alone_keeps_its_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fake_screener().at_capacity(600)._thresholds["review"]
+    assert looking_twice(monkeypatch, 0.1, curves=CURVES).at_capacity(600)._thresholds["review"] != before
+    assert fake_screener().at_capacity(600)._thresholds["review"] == before
+
+
 # --- its files
 
 
@@ -327,3 +382,19 @@ def test_measures_show_what_the_second_look_adds() -> None:
     assert recalls == sorted(recalls)
     assert recalls[-1] > recalls[0]
     assert all(0 <= row["calibration error"] < 0.1 for row in rows.values())
+
+
+def test_curves_are_of_both_looks_together() -> None:
+    training = pytest.importorskip("training.semantic")
+    rng = np.random.default_rng(0)
+    lures = np.arange(4000) < 1000
+    standing = rng.normal(size=len(lures)) + 1.5 * lures
+    curves = dict(training.curves(standing, standing + 2.0 * lures, lures))
+    assert list(curves) == list(training.MEASURED_SHARES)
+    few, every = (np.array(curves[share]) for share in (0.02, 1.0))
+    np.testing.assert_allclose(few[:, 2], every[:, 2])  # both are sampled where the same shares of honest texts pass
+    assert (every[:, 1] >= few[:, 1]).all()  # looking at more finds more here
+    assert every[30, 1] > few[30, 1] + 0.1
+    for threshold, recall, passed in curves[1.0]:
+        assert recall == (standing + 2.0 > threshold)[lures].mean()
+        assert passed == (standing > threshold)[~lures].mean()

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screening import InputError, MissingExtraError, Screener
-from screening import inputs as inputs_module
-from screening.inputs import Position, Reject, Row, find_text, format_of, open_table, postings
+from screening import lines as lines_module
+from screening.inputs import find_text, format_of, open_table, postings
 from screening.outputs import ArrowWriter, arrow_tables, csv_line, guarded, make_writer, parquet_from, replacing
 from screening.packing import pack, packing_of
+from screening.rows import Opened, Position, Reject, Row
 from screening.tables import screen_frame
 
 CELLS = (0.25, "review", "es", ("off-platform", "urgency"))
@@ -138,7 +140,7 @@ def test_bad_csv_rows_are_rejected_and_the_rest_is_kept(tmp_path: Path, line: by
 
 
 def test_a_huge_field_is_rejected_whole_even_over_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs_module, "FIELD_LIMIT", 1000)
+    monkeypatch.setattr(lines_module, "FIELD_LIMIT", 1000)
     forged = "x\nforged row\n" * 200
     path = put(tmp_path / "a.csv", f'text\nbefore\n"{forged}"\nafter\n')
     texts, rejects = read(path)
@@ -147,7 +149,7 @@ def test_a_huge_field_is_rejected_whole_even_over_many_lines(tmp_path: Path, mon
 
 
 def test_a_quote_that_never_closes_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs_module, "FIELD_LIMIT", 1000)
+    monkeypatch.setattr(lines_module, "FIELD_LIMIT", 1000)
     path = put(tmp_path / "a.csv", 'text\nbefore\n"' + "x\n" * 2000)
     texts, rejects = read(path)
     assert texts == ["before"]
@@ -158,7 +160,7 @@ def test_a_quote_that_never_closes_is_said(tmp_path: Path, monkeypatch: pytest.M
 def test_a_line_past_the_limit_is_rejected_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    monkeypatch.setattr(inputs_module, "LINE_LIMIT", 64)
+    monkeypatch.setattr(lines_module, "LINE_LIMIT", 64)
     lines = {
         "csv": ["text", "before", "x" * 1000, "after"],
         "jsonl": [json.dumps({"text": t}) for t in ("a", "x" * 1000, "b")],
@@ -256,7 +258,8 @@ def test_gzip_is_read_and_written(tmp_path: Path) -> None:
 
 def test_missing_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    for module in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'deceptive-offer-screening\[tables\]'"):
         read(tmp_path / "a.parquet")
 
@@ -297,8 +300,8 @@ def test_csv_written_is_csv_read(texts: list[str]) -> None:
     stream = io.StringIO(newline="")
     csv.writer(stream).writerows([["i", "text"], *([i, t] for i, t in enumerate(texts))])
     with contextlib.ExitStack() as stack:
-        opened = inputs_module._Opened("a", io.BytesIO(stream.getvalue().encode()), "", stack)
-        table = inputs_module._read_csv(opened, Position())
+        opened = Opened("a", io.BytesIO(stream.getvalue().encode()), "", stack)
+        table = lines_module.read_csv(opened, Position())
     assert [row.values["text"] for row in table.rows if isinstance(row, Row)] == texts
 
 

