@@ -259,23 +259,20 @@ class Phrases:
         self.pair_atom = of_row[shown][order].astype(np.int32)
 
     def _anchors(self) -> None:
-        """Lay out the anchors by the classes that may stand on them, and the atoms of each class that they ask for.
-
-        Of what an anchor needs, the two rarest are asked for; the number after the last atom stands for none.
-        """
-        a, atoms = self.automata, len(self.atoms)
-        asked = np.full((len(a.anchor), 2), atoms, np.int32)
-        counts = np.diff(a.needed_first)
-        for i in range(2):
-            asked[counts > i, i] = a.needed[a.needed_first[:-1][counts > i] + i]
+        """Lay out the anchors by the classes that may stand on them, and the sets that words of each class are in."""
+        a, atoms, self.sets = self.automata, len(self.atoms), len(self.automata.set_first) - 1
+        asked = np.where(a.asked < 0, self.sets, a.asked)  # the number after the last set stands for none
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
         pair, place = expand(rows_first(stands_on[order], atoms), self.pair_atom)
         self.anchor_first = rows_first(self.pair_class[pair], self.classes)
         self.anchor_at = np.column_stack([order[place], asked[order[place]]])
-        marked = np.isin(self.pair_atom, asked)
-        self.mark_first = rows_first(self.pair_class[marked], self.classes)
-        self.mark_atom = self.pair_atom[marked]
+        in_set = np.repeat(np.arange(self.sets), np.diff(a.set_first))
+        order = np.argsort(a.set_atom, kind="stable")
+        pair, place = expand(rows_first(a.set_atom[order], atoms), self.pair_atom)
+        marks = np.unique(self.pair_class[pair].astype(np.int64) * self.sets + in_set[order][place])
+        self.mark_first = rows_first(marks // max(self.sets, 1), self.classes)
+        self.mark_set = (marks % max(self.sets, 1)).astype(np.int32)
 
 
 def is_prefix(name: str) -> bool:
@@ -362,7 +359,7 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         class_sign=sign,
         class_has=has,
         mark_first=phrases.mark_first,
-        mark_atom=phrases.mark_atom,
+        mark_set=phrases.mark_set,
         anchor_first=phrases.anchor_first,
         anchor_at=_columns(*phrases.anchor_at.T, code_of[phrase_of_anchor[phrases.anchor_at[:, 0]]], width=4),
         anchors=_columns(a.anchor, phrase_of_anchor, a.start[phrase_of_anchor], denied_in[phrase_of_anchor], width=4),
@@ -433,7 +430,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
 
-    classes, atoms = ints(phrases.classes, 4), ints(len(phrases.atoms) + 1, 4)
+    classes, sets = ints(phrases.classes, 4), ints(phrases.sets + 1, 4)
     tokens_of_text = k.Tokens(
         folded=np.zeros(text_room, np.uint32),
         start=ints(room),
@@ -458,7 +455,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         weight_of=bits.view(np.float32),
         form_stamp=ints(len(words.form_id)),
     )
-    atoms[-1, 2:] = -1
+    sets[-1, 2:] = -1
     sentence = ints(room + 2 * k.FIRST)
     sentence[: k.FIRST] = -1
     opened = k.Open(
@@ -472,8 +469,8 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         class_seen=classes,
         class_at=classes.view(np.uint64),
         present=ints(phrases.classes + 1),
-        atom_seen=atoms,
-        atom_at=atoms.view(np.uint64),
+        set_seen=sets,
+        set_at=sets.view(np.uint64),
         likely=ints(len(phrases.anchor_at) + 1, 2),
         likely_at=np.zeros(len(phrases.anchor_at) + 1, np.uint64),
         seen=np.zeros((phrases.widest, 2), np.uint64),

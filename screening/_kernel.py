@@ -158,10 +158,10 @@ class Phrases(NamedTuple):
 
     class_sign: Any  # uint64 (classes, 2): one of 128 bits for each atom (`mark_of`)
     class_has: Any  # uint32: a hash set of class << 16 | atom
-    mark_first: Any  # int32 (classes + 1,): where those of a class's atoms start that anchors ask for
-    mark_atom: Any  # int32
+    mark_first: Any  # int32 (classes + 1,): where the sets start that words of a class are in and anchors ask for
+    mark_set: Any  # int32
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
-    anchor_at: Any  # int32 (places, 4): number of an anchor, two atoms that it asks for, number of the code
+    anchor_at: Any  # int32 (places, 4): number of an anchor, two sets that it asks for, number of the code
     anchors: (
         Any  # int32 (anchors, 4): state, phrase, first state of the phrase, number of its lane if it can be negated
     )
@@ -237,8 +237,8 @@ class Open(NamedTuple):
     class_seen: Any  # int32 (classes, 4): stamp, last token
     class_at: Any  # uint64, the same bytes: in place 1, bits of the sentences, modulo 64, that it is in
     present: Any  # int32 (classes + 1,): classes
-    atom_seen: Any  # int32 (atoms + 1, 4): stamp
-    atom_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise; the last row has all, always
+    set_seen: Any  # int32 (sets + 1, 4): stamp
+    set_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise; the last row has all, always
     likely: Any  # int32 (places, 2): an anchor that may be met with, and a class that stands on it
     likely_at: Any  # uint64: bits of the sentences
     seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
@@ -1173,24 +1173,24 @@ def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -
 @compiled
 def likely_anchors(classes: int, stamp: int, found: Any, Q: Any, P: Any) -> int:
     """Note the anchors on which words of the text stand, with what they ask for in one sentence; return how many."""
-    atom_seen, atom_at, class_at, present = Q.atom_seen, Q.atom_at, Q.class_at, Q.present
-    mark_first, mark_atom, anchor_first, anchor_at = P.mark_first, P.mark_atom, P.anchor_first, P.anchor_at
+    set_seen, set_at, class_at, present = Q.set_seen, Q.set_at, Q.class_at, Q.present
+    mark_first, mark_set, anchor_first, anchor_at = P.mark_first, P.mark_set, P.anchor_first, P.anchor_at
     likely, likely_at = Q.likely, Q.likely_at
     for c in range(classes):
         klass = i64(present[c])
         at = class_at[klass, 1]
         for m in range(mark_first[klass], mark_first[klass + 1]):
-            atom = i64(mark_atom[m])
-            atom_at[atom, 1] = at if atom_seen[atom, 0] != stamp else atom_at[atom, 1] | at
-            atom_seen[atom, 0] = stamp
-    atom_seen[len(atom_seen) - 1, 0] = stamp
+            held = i64(mark_set[m])
+            set_at[held, 1] = at if set_seen[held, 0] != stamp else set_at[held, 1] | at
+            set_seen[held, 0] = stamp
+    set_seen[len(set_seen) - 1, 0] = stamp
     count = 0
     for c in range(classes):
         klass = i64(present[c])
         for a in range(anchor_first[klass], anchor_first[klass + 1]):
             one, two = i64(anchor_at[a, 1]), i64(anchor_at[a, 2])
-            at = class_at[klass, 1] & atom_at[one, 1] & atom_at[two, 1]
-            there = (atom_seen[one, 0] == stamp) & (atom_seen[two, 0] == stamp) & (at != u64(0))
+            at = class_at[klass, 1] & set_at[one, 1] & set_at[two, 1]
+            there = (set_seen[one, 0] == stamp) & (set_seen[two, 0] == stamp) & (at != u64(0))
             likely[count, 0] = anchor_at[a, 0]
             likely[count, 1] = klass
             likely_at[count] = at
@@ -1294,7 +1294,7 @@ def next_text(C: Any, Q: Any) -> int:
     if Q.clock[0] > MAX_STAMP:
         Q.clock[0] = 1
         Q.class_seen[:] = 0
-        Q.atom_seen[:, 0] = 0
+        Q.set_seen[:, 0] = 0
         C.form_stamp[:] = 0
         C.words[:, 4] = 0
     return int(Q.clock[0])

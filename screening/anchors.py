@@ -1,30 +1,32 @@
-"""Where to look for a phrase: only at its rarest words, and only in texts that hold the words it cannot do without.
+"""Where to look for a phrase: only at its rarest words, and only where the words it cannot do without stand too.
 
-Every match of a phrase passes through exactly one kind of its anchors: states, each entered by reading a
-word, that no way through the phrase avoids. Which states are taken depends on rough rates of words in honest
-texts (`data/rates.tsv`); what is found does not. Hyperscan looks for phrases by their rare parts likewise.
+Every match of a phrase passes through one of its anchors: states, each entered by reading a word, that no way
+through the phrase avoids. Which states are taken depends on rough rates of words in honest texts
+(`data/rates.tsv`); what is found does not. Hyperscan looks for phrases by their rare parts likewise.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from math import inf
 
 RATES = "rates.tsv"
 UNSEEN = 3e-5  # the rate of a word that is not listed: those seen less often than this are left out
-COMMON = 3e-3  # a word of this rate is in most postings: that it is there says nothing
+COMMON = 3e-3  # words that together have this rate are not asked for: they are in too many sentences
+ASKED = 2  # sets of words that an anchor asks for, at most
 
 Edge = tuple[int, int]  # (atom, state it leads to)
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A state that matches pass through, and the other atoms that each match through it reads, rarest first."""
+    """A state that matches pass through; they also read one atom at least of each set `asked`, rarest set first."""
 
     state: int
-    needed: tuple[int, ...]
+    asked: tuple[tuple[int, ...], ...]
 
 
 @functools.cache
@@ -49,70 +51,89 @@ def anchors_of(edges: Sequence[Sequence[Edge]], accept: Sequence[bool], rates: S
     accept
         Whether the phrase ends at a state.
     rates
-        Of all atoms; above 1 for one that is no word.
+        Of all atoms; infinite for one that is no word.
     """
-    entered = {target: atom for out in edges for atom, target in out}
-    limit = _widest(edges, accept, rates)
-    rare = [state in entered and rates[entered[state]] <= limit for state in range(len(edges))]
-    states = min(_first_met(edges, rare), _last_met(edges, accept, rare), key=lambda s: _total(s, entered, rates))
-    before, after = _read_before(edges), _read_after(edges, accept)
-    return [Anchor(s, _worth_asking(before[s] | after[s], entered[s], rates)) for s in states]
+    phrase = _Phrase(edges, rates)
+    ends = [state for state, end in enumerate(accept) if end]
+    anchors = []
+    for state in phrase.cut(0, ends):
+        own = phrase.entered[state]
+        around = [phrase.cut(0, phrase.before(state)), [] if accept[state] else phrase.cut(state, ends)]
+        asked = {tuple(sorted({phrase.entered[s] for s in cut})) for cut in around if cut} - {(own,)}
+        rare = sorted((rate, atoms) for atoms in asked if (rate := sum(rates[a] for a in atoms)) < COMMON)
+        anchors.append(Anchor(state, tuple(atoms for _, atoms in rare[:ASKED])))
+    return anchors
 
 
-def _worth_asking(atoms: Iterable[int], own: int, rates: Sequence[float]) -> tuple[int, ...]:
-    return tuple(sorted((a for a in atoms if a != own and rates[a] < COMMON), key=lambda a: (rates[a], a)))
+class _Phrase:
+    """A phrase as a graph in which edges lead to later states."""
 
+    def __init__(self, edges: Sequence[Sequence[Edge]], rates: Sequence[float]) -> None:
+        self.entered = {target: atom for out in edges for atom, target in out}
+        self.targets = [[target for _, target in out] for out in edges]
+        self.sources: list[list[int]] = [[] for _ in edges]
+        for state, out in enumerate(self.targets):
+            for target in out:
+                self.sources[target].append(state)
+        self.rate = [rates[self.entered[state]] if state in self.entered else inf for state in range(len(edges))]
 
-def _total(states: Iterable[int], entered: dict[int, int], rates: Sequence[float]) -> float:
-    return sum(rates[atom] for atom in {entered[state] for state in states})
+    def before(self, state: int) -> list[int]:
+        """Return the states that a state is entered from; none where it may be the first, as nothing then is before."""
+        return [] if 0 in self.sources[state] else self.sources[state]
 
+    def cut(self, start: int, ends: Sequence[int]) -> list[int]:
+        """Return states that every way from after `start` to one of `ends` enters; none where some way enters none.
 
-def _widest(edges: Sequence[Sequence[Edge]], accept: Sequence[bool], rates: Sequence[float]) -> float:
-    """Return the rate that the rarest word of the most frequent way through has."""
-    widest = [float("inf")] + [0.0] * (len(edges) - 1)
-    for state, out in enumerate(edges):
-        for atom, target in out:
-            widest[target] = max(widest[target], min(widest[state], rates[atom]))
-    return max(rate for rate, ends in zip(widest, accept, strict=True) if ends)
+        Of cuts by states up to some rate, that of the lowest such rate: the one nearer to the start or to the end.
+        """
+        if not ends:
+            return []
+        limit = self._widest(start, ends)
+        if limit == inf:
+            return []
+        return min(self._first_met(start, ends, limit), self._last_met(start, ends, limit), key=self._total)
 
+    def _total(self, states: Sequence[int]) -> float:
+        return sum({self.entered[state]: self.rate[state] for state in states}.values())
 
-def _first_met(edges: Sequence[Sequence[Edge]], rare: Sequence[bool]) -> list[int]:
-    reached, met = {0}, []
-    for state, out in enumerate(edges):
-        if state in reached:
-            if rare[state]:
+    def _widest(self, start: int, ends: Sequence[int]) -> float:
+        """Return the rate that the rarest word of the most frequent way has."""
+        widest = [0.0] * len(self.targets)
+        widest[start] = inf
+        for state in range(start, max(ends) + 1):
+            for target in self.targets[state]:
+                widest[target] = max(widest[target], min(widest[state], self.rate[target]))
+        return max(widest[end] for end in ends)
+
+    def _first_met(self, start: int, ends: Sequence[int], limit: float) -> list[int]:
+        """Return the states up to a rate that ways to the ends enter first."""
+        useful, reached, met = self._leading_to(ends), {start}, []
+        for state in range(start, max(ends) + 1):
+            if state in reached and state != start and self.rate[state] <= limit:
+                met.append(state)
+            elif state in reached:
+                reached.update(target for target in self.targets[state] if target in useful)
+        return met
+
+    def _last_met(self, start: int, ends: Sequence[int], limit: float) -> list[int]:
+        """Return the states up to a rate that ways to the ends enter last."""
+        reached = {start}
+        for state in range(start, max(ends) + 1):
+            if state in reached:
+                reached.update(self.targets[state])
+        going_on, met = set(ends), []
+        for state in range(max(ends), start, -1):
+            if state not in going_on or state not in reached:
+                continue
+            if self.rate[state] <= limit:
                 met.append(state)
             else:
-                reached.update(target for _, target in out)
-    return met
+                going_on.update(self.sources[state])
+        return met
 
-
-def _last_met(edges: Sequence[Sequence[Edge]], accept: Sequence[bool], rare: Sequence[bool]) -> list[int]:
-    going_on, met = set(), []
-    for state in range(len(edges) - 1, -1, -1):
-        if accept[state] or any(target in going_on for _, target in edges[state]):
-            if rare[state]:
-                met.append(state)
-            else:
-                going_on.add(state)
-    return met
-
-
-def _read_before(edges: Sequence[Sequence[Edge]]) -> list[frozenset[int]]:
-    """Return for each state the atoms that every way from the start to it reads, its own among them."""
-    before: list[frozenset[int] | None] = [frozenset()] + [None] * (len(edges) - 1)
-    for state, out in enumerate(edges):
-        for atom, target in out:
-            way = (before[state] or frozenset()) | {atom}
-            known = before[target]
-            before[target] = way if known is None else known & way
-    return [atoms or frozenset() for atoms in before]
-
-
-def _read_after(edges: Sequence[Sequence[Edge]], accept: Sequence[bool]) -> list[frozenset[int]]:
-    """Return for each state the atoms that every way from it to an end reads."""
-    after: list[frozenset[int]] = [frozenset()] * len(edges)
-    for state in range(len(edges) - 1, -1, -1):
-        if not accept[state] and edges[state]:
-            after[state] = frozenset.intersection(*(after[target] | {atom} for atom, target in edges[state]))
-    return after
+    def _leading_to(self, ends: Sequence[int]) -> set[int]:
+        useful = set(ends)
+        for state in range(max(ends), -1, -1):
+            if state in useful:
+                useful.update(self.sources[state])
+        return useful

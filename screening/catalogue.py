@@ -17,7 +17,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.anchors import Anchor, anchors_of, rate_of
+from screening.anchors import ASKED, Anchor, anchors_of, rate_of
 from screening.assessment import Role
 from screening.errors import CatalogueError
 from screening.neutral import counterpart, names_of
@@ -74,8 +74,10 @@ class Automata:
         int32 of shape (phrases,): the most tokens a match takes.
     anchor
         int32 of shape (anchors,): states that matches pass through, ascending; see `anchors`.
-    needed_first, needed
-        int32: an anchor's matches also read the atoms `needed[needed_first[i]:needed_first[i + 1]]`.
+    asked
+        int32 of shape (anchors, 2): sets of atoms of which matches through an anchor also read one; -1 for none.
+    set_first, set_atom
+        int32: set i has the atoms `set_atom[set_first[i]:set_first[i + 1]]`.
     rate
         float32 of shape (atoms,): roughly the share of the tokens of honest texts that satisfy an atom.
     """
@@ -87,8 +89,9 @@ class Automata:
     accept: NDArray[np.bool_]
     longest: Ints
     anchor: Ints
-    needed_first: Ints
-    needed: Ints
+    asked: Ints
+    set_first: Ints
+    set_atom: Ints
     rate: NDArray[np.float32]
 
     def chosen(self, phrases: NDArray[Any], atoms: NDArray[Any]) -> Automata:
@@ -98,6 +101,9 @@ class Automata:
         new_state, new_atom = inverse(states, len(self.accept)), inverse(atoms, len(self.rate))
         anchors = np.argsort(new_state[self.anchor], kind="stable")
         anchors = anchors[new_state[self.anchor][anchors] >= 0]
+        sets = np.unique(self.asked[anchors])
+        sets = sets[sets >= 0]
+        new_set = np.append(inverse(sets, len(self.set_first) - 1), np.int32(-1))  # at -1, for none
         return Automata(
             first=starts(np.diff(self.first)[states]),
             atom=new_atom[self.atom[edges]],
@@ -106,8 +112,9 @@ class Automata:
             accept=self.accept[states],
             longest=self.longest[phrases],
             anchor=new_state[self.anchor[anchors]],
-            needed_first=starts(np.diff(self.needed_first)[anchors]),
-            needed=new_atom[self.needed[ranges(self.needed_first, anchors)]],
+            asked=new_set[self.asked[anchors]],
+            set_first=starts(np.diff(self.set_first)[sets]),
+            set_atom=new_atom[self.set_atom[ranges(self.set_first, sets)]],
             rate=self.rate[atoms],
         )
 
@@ -324,9 +331,17 @@ class CatalogueBuilder:
             own = [[(atom, target - low) for atom, target in out] for out in edges[low:high]]
             anchors += [replace(a, state=low + a.state) for a in anchors_of(own, accept[low:high], rates)]
         anchors.sort(key=lambda anchor: anchor.state)
-        first = starts(np.array([len(anchor.needed) for anchor in anchors], np.int64))
-        needed = np.array([atom for anchor in anchors for atom in anchor.needed], np.int32)
-        return np.array([anchor.state for anchor in anchors], np.int32), first, needed, np.array(rates, np.float32)
+        sets: dict[tuple[int, ...], int] = {}
+        asked = np.full((len(anchors), ASKED), -1, np.int32)
+        for i, anchor in enumerate(anchors):
+            asked[i, : len(anchor.asked)] = [sets.setdefault(atoms, len(sets)) for atoms in anchor.asked]
+        return (
+            np.array([anchor.state for anchor in anchors], np.int32),
+            asked,
+            starts(np.array([len(atoms) for atoms in sets], np.int64)),
+            np.array([atom for atoms in sets for atom in atoms], np.int32),
+            np.array(rates, np.float32),
+        )
 
     def add_language(self, toml: str, name: str, language: str) -> None:
         """Add one language file."""
