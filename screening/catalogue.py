@@ -276,7 +276,7 @@ class CatalogueBuilder:
         except CatalogueError as error:
             raise CatalogueError(f"{place}: {pattern!r}: {error}") from error
         gendered = self._families[phrase.code] in GENDERED
-        automaton = all_dialects(automaton if gendered else both_genders(automaton))
+        automaton = all_dialects(automaton if gendered else both_genders(automaton), phrase.language)
         for out in automaton.edges:
             for atom, _ in out:
                 self._atoms.setdefault(atom, len(self._atoms))
@@ -289,9 +289,9 @@ def both_genders(automaton: Automaton) -> Automaton:
     return _rewritten(automaton, _with_counterparts)
 
 
-def all_dialects(automaton: Automaton) -> Automaton:
+def all_dialects(automaton: Automaton, language: str) -> Automaton:
     """Return the automaton reading "chamba" and "laburo" wherever it reads "trabajo"."""
-    return _rewritten(automaton, _with_dialects)
+    return _rewritten(automaton, functools.partial(_with_dialects, language=language))
 
 
 def _rewritten(automaton: Automaton, change: Callable[[str], str]) -> Automaton:
@@ -307,9 +307,9 @@ def _with_counterparts(atom: str) -> str:
 
 
 @functools.cache
-def _with_dialects(atom: str) -> str:
+def _with_dialects(atom: str, language: str) -> str:
     words = atom.split("|")
-    return "|".join(sorted({*words, *(other for word in words for other in elsewhere(word))}))
+    return "|".join(sorted({*words, *(other for word in words for other in elsewhere(word, language))}))
 
 
 def _check_entry(entry: Mapping[str, Any], place: str) -> None:

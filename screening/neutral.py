@@ -46,15 +46,15 @@ def counterpart(word: str) -> str | None:
     return _counterparts().get(word)
 
 
-def elsewhere(word: str) -> frozenset[str]:
-    """Return the single words that other countries have for the same thing, for a word or a prefix (`trabaj*`).
+def elsewhere(word: str, language: str) -> frozenset[str]:
+    """Return the single words that other countries of a language have for the same thing as a word or prefix.
 
-    >>> sorted(elsewhere("mozo"))
+    >>> sorted(elsewhere("mozo", "es"))
     ['camarero', 'garzon', 'mesero']
     """
-    stem = word.rstrip("*")
-    named = {word} if stem == word else {known for known in _dialects() if known.startswith(stem)}
-    return frozenset().union(*(_dialects().get(name, frozenset()) for name in named)) - {word}
+    stem, dialects = word.rstrip("*"), _dialects(language)
+    named = {word} if stem == word else {known for known in dialects if known.startswith(stem)}
+    return frozenset().union(*(dialects.get(name, frozenset()) for name in named)) - {word}
 
 
 @functools.cache
@@ -95,17 +95,20 @@ def _pairs() -> list[tuple[str, str]]:
     return [(first, second) for first, second in (fold_text(e).split() for e in entries if e.strip())]
 
 
-def _dialect_lines() -> Iterator[list[tuple[str, ...]]]:
-    """Yield the words of each meaning, the kept one first."""
-    for line in _data()["dialect"]["words"].strip().splitlines():
-        yield [tuple(fold_text(name).split()) for name in line.split("|")]
+def _dialect_lines(*languages: str) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the words of each meaning, the kept one first; of all languages where none is named."""
+    tables = _data()["dialect"]
+    for language in languages or tables:
+        for line in tables[language].strip().splitlines():
+            yield [tuple(fold_text(name).split()) for name in line.split("|")]
 
 
 @functools.cache
-def _dialects() -> dict[str, frozenset[str]]:
-    """Return the single words of each meaning, by each of them."""
-    lines = [frozenset(name[0] for name in line if len(name) == 1) for line in _dialect_lines()]
-    return {word: words for words in lines for word in words}
+def _dialects(language: str) -> dict[str, frozenset[str]]:
+    """Return the single words of each meaning in a language, by each of them."""
+    lines = _dialect_lines("any", language)
+    meanings = [frozenset(name[0] for name in line if len(name) == 1) for line in lines]
+    return {word: words for words in meanings for word in words}
 
 
 def _names(block: str) -> Iterator[tuple[str, ...]]:
