@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from itertools import pairwise
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from screening.anchors import ASKED, Anchor, anchors_of, rate_of
 from screening.assessment import Role
 from screening.errors import CatalogueError
-from screening.neutral import counterpart, names_of
+from screening.neutral import counterpart, elsewhere, names_of
 from screening.patterns import ANY, NUMBER, Automaton, Node, compile_pattern, parse_list, parse_pattern
 
 Ints = NDArray[np.int32]
@@ -210,7 +210,7 @@ def load_catalogue() -> Catalogue:
 def read_sources() -> dict[str, bytes]:
     """Return the shipped files of the catalogue by name."""
     data = resources.files("screening") / "data"
-    names = ["indicators.toml", *(f"phrases/{language}.toml" for language in LANGUAGES)]
+    names = ["indicators.toml", "neutral.toml", *(f"phrases/{language}.toml" for language in LANGUAGES)]
     return {name: data.joinpath(*name.split("/")).read_bytes() for name in names}
 
 
@@ -361,8 +361,8 @@ class CatalogueBuilder:
             automaton = compile_pattern(parse_pattern(pattern, lists))
         except CatalogueError as error:
             raise CatalogueError(f"{place}: {pattern!r}: {error}") from error
-        if self._families[phrase.code] not in GENDERED:
-            automaton = both_genders(automaton)
+        gendered = self._families[phrase.code] in GENDERED
+        automaton = all_dialects(automaton if gendered else both_genders(automaton), phrase.language)
         for out in automaton.edges:
             for atom, _ in out:
                 self._atoms.setdefault(atom, len(self._atoms))
@@ -372,7 +372,16 @@ class CatalogueBuilder:
 
 def both_genders(automaton: Automaton) -> Automaton:
     """Return the automaton reading "cocinera" wherever it reads "cocinero", and the other way round."""
-    edges = [[(_with_counterparts(atom), target) for atom, target in out] for out in automaton.edges]
+    return _rewritten(automaton, _with_counterparts)
+
+
+def all_dialects(automaton: Automaton, language: str) -> Automaton:
+    """Return the automaton reading "chamba" and "laburo" wherever it reads "trabajo"."""
+    return _rewritten(automaton, functools.partial(_with_dialects, language=language))
+
+
+def _rewritten(automaton: Automaton, change: Callable[[str], str]) -> Automaton:
+    edges = [[(change(atom), target) for atom, target in out] for out in automaton.edges]
     return Automaton(edges, automaton.accept, automaton.longest)
 
 
@@ -381,6 +390,12 @@ def _with_counterparts(atom: str) -> str:
     words = atom.split("|")
     others = {other + word[len(word.rstrip("*")) :] for word in words if (other := counterpart(word.rstrip("*")))}
     return "|".join(sorted({*words, *others}))
+
+
+@functools.cache
+def _with_dialects(atom: str, language: str) -> str:
+    words = atom.split("|")
+    return "|".join(sorted({*words, *(other for word in words for other in elsewhere(word, language))}))
 
 
 def _check_entry(entry: Mapping[str, Any], place: str) -> None:

@@ -1,4 +1,4 @@
-"""Swapping a nationality, a country or an incidental gender leaves the probability where it was."""
+"""Swapping a nationality, a country, an incidental gender or a word of a dialect leaves the score where it was."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from screening import Screener
+from screening import Screener, neutral
 
 CASES: dict[str, Any] = json.loads((Path(__file__).parent / "cases" / "fairness.json").read_text("utf-8"))
 MOST = 0.01  # of probability, at the model's own prevalence
@@ -62,6 +62,23 @@ def test_nationality_changes_no_finding(screener: Screener, case: dict[str, Any]
 @pytest.mark.parametrize("case", parameters(CASES["gender"], "findings"))
 def test_incidental_gender_changes_no_finding(screener: Screener, case: dict[str, Any]) -> None:
     check_findings(screener, case["texts"])
+
+
+@pytest.mark.parametrize("case", parameters(CASES["dialect"], "findings"))
+def test_where_the_writer_is_from_changes_neither_score_nor_finding(screener: Screener, case: dict[str, Any]) -> None:
+    check_findings(screener, case["texts"])
+    logits = [screener.screen(text).logit for text in case["texts"]]
+    assert logits == pytest.approx([logits[0]] * len(logits), abs=1e-9), dict(zip(case["texts"], logits, strict=True))
+
+
+def test_no_word_of_a_dialect_has_two_meanings() -> None:
+    names = [name for line in neutral._dialect_lines() for name in line]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_no_word_is_left_that_another_is_read_as() -> None:
+    table, _ = neutral._table()
+    assert {form: table[form,] for form in table.values() if table.get((form,), form) != form} == {}
 
 
 def test_frames_are_many_in_each_language() -> None:

@@ -29,9 +29,9 @@ from training.split import grouped_folds
 from training.weighing import usable
 
 OUTPUT = Path(screening.__file__).parent / "data" / "semantic"
-# Weight of the second look against the first tier, in standard deviations over honest texts. From 0.3
-# to 0.5 recall at 1 % of ads gains 0.05; from 0.7 on, look-alikes come through (0.6 to 12 points lost).
-WEIGHT = 0.4
+# Weight of the second look against the first tier, in standard deviations over honest texts. From 0.2
+# to 0.5 recall at 1 % of ads gains 0.03 to 0.05; at 10 % of look-alikes it loses from 0.4 on (0.80 to 0.78).
+WEIGHT = 0.35
 SHARES = (0.02, 0.03, 0.05, 0.07, 0.10, 0.15, 0.20, 0.30, 0.50)
 MEASURED_SHARES = (0.02, 0.05, 0.10, 0.20, 1.0)
 EXAMPLES = {"lure": 50, "honest": 25, "framed": 25}  # of each language
