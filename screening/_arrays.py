@@ -418,7 +418,7 @@ def make_rules(catalogue: Catalogue, model: Model, shift: float, max_text: int) 
     )
 
 
-Scratch = tuple[k.Tokens, k.Cache, k.Open]
+Scratch = tuple[k.Tokens, k.Cache, k.Layout]
 
 
 def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_words: int) -> Scratch:
@@ -458,7 +458,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     sets[-1, 2:] = -1
     sentence = ints(room + 2 * k.FIRST)
     sentence[: k.FIRST] = -1
-    opened = k.Open(
+    layout = k.Layout(
         clock=np.zeros(2, np.int64),
         flags=ints(room),
         kept=ints(room + k.FIRST),
@@ -476,7 +476,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )
-    return tokens_of_text, cache, opened
+    return tokens_of_text, cache, layout
 
 
 def _marks(languages: Sequence[str]) -> tuple[dict[str, int], list[str], dict[tuple[str, ...], int]]:

@@ -45,7 +45,7 @@ def kept(function: F) -> F:
     """Do the same, and keep what was compiled on disk; only for what Python calls.
 
     numba writes beside this file or else in the user's cache folder, whole files at a time, and
-    looks at the time and size of this file and at the processor before it reads.
+    looks whether this file and the processor are the same before it reads.
     """
     try:
         dispatcher: Any = njit(**OPTIONS, cache=True)(function)
@@ -224,8 +224,8 @@ class Cache(NamedTuple):
     form_stamp: Any  # int32 (forms,)
 
 
-class Open(NamedTuple):
-    """What is looked for phrases in one text. A stamp says which text something was written for."""
+class Layout(NamedTuple):
+    """Where words stand in one text, to look for phrases. A stamp says which text something was written for."""
 
     clock: Any  # int64 (2,): number of the text; of a walk
     flags: Any  # int32, one a token
@@ -1217,11 +1217,8 @@ def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: 
         bit = u64(1) << u64(phrase_info[phrase, 3])
         if found & bit:
             continue
-        state, first, deniable = (
-            i64(anchors[anchor, 0]),
-            i64(anchors[anchor, 2]),
-            (negates >> i64(anchors[anchor, 3])) & 1,
-        )
+        state, first = i64(anchors[anchor, 0]), i64(anchors[anchor, 2])
+        deniable = (negates >> i64(anchors[anchor, 3])) & 1 != 0
         begins, ends_there = states[state, 0] & BEGINS != 0, states[state, 0] & ENDS != 0
         token = i64(class_seen[likely[c, 1], 1])
         while token >= 0:
@@ -1242,21 +1239,9 @@ def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: 
             if start < 0:
                 continue
             walk += u64(1)
+            one = not deniable
             ends = walk_on(
-                stack,
-                seen,
-                sentence,
-                classes_of,
-                token_sign,
-                has,
-                states,
-                signs,
-                on,
-                walk,
-                state,
-                first,
-                here,
-                not deniable,
+                stack, seen, sentence, classes_of, token_sign, has, states, signs, on, walk, state, first, here, one
             )
             if ends and deniable:
                 clock[1] = i64(walk)

@@ -299,7 +299,7 @@ def test_stamps_start_anew_where_they_are_used_up(screener: Screener, scorer: Ba
     wanted = scorer.score(texts).logit.tolist()
     engine = scorer._engine
     assert engine is not None
-    (_, _, opened), _ = engine._free[-1]
-    opened.clock[0] = engine._kernel.MAX_STAMP - 2
+    (_, _, layout), _ = engine._free[-1]
+    layout.clock[0] = engine._kernel.MAX_STAMP - 2
     assert scorer.score(texts).logit.tolist() == wanted
-    assert opened.clock[0] < len(texts)
+    assert layout.clock[0] < len(texts)
