@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from screening import _kernel as k
 from screening import features, fold, language, matching, neutral, tokens
-from screening.catalogue import LANGUAGES, Automata, Catalogue, Phrase
+from screening.catalogue import LANGUAGES, Catalogue
 from screening.matching import _Words
 from screening.model import Model
 from screening.patterns import ANY
@@ -150,36 +150,21 @@ def expand(first: Array, rows: Array) -> tuple[Array, Array]:
     return source, first[rows][source] + within
 
 
-def by_rate(catalogue: Catalogue) -> tuple[list[Phrase], list[str], Automata]:
-    """Return phrases, atoms and automata with what is met with most often first: so it stands together in memory."""
-    a = catalogue.automata
-    atom_order = np.argsort(-a.rate, kind="stable")
-    entered = np.zeros(len(a.accept), np.int64)
-    entered[a.target] = a.atom
-    phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))
-    met = np.zeros(len(catalogue.phrases))
-    np.maximum.at(met, phrase_of[a.anchor], a.rate[entered[a.anchor]])
-    order = np.argsort(-met, kind="stable")
-    phrases, atoms = [catalogue.phrases[i] for i in order], [catalogue.atoms[i] for i in atom_order]
-    return phrases, atoms, a.chosen(order, atom_order)
-
-
 class Phrases:
     """The catalogue's automata without gaps, and the classes of words that they tell apart."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.phrases, self.atoms, self.automata = by_rate(catalogue)
-        a = self.automata
+        a = catalogue.automata
         self.languages = sorted({p.language for p in catalogue.phrases})
         if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.WIDEST:
             raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.WIDEST} tokens")
         self.states = len(a.first) - 1
-        self.words = _Words(self.atoms)
-        self.phrase_of = np.repeat(np.arange(len(self.phrases)), np.diff(a.start))
-        self.lane_of = np.array([self.languages.index(p.language) for p in self.phrases])  # of each phrase
+        self.words = _Words(self.catalogue.atoms)
+        self.phrase_of = np.repeat(np.arange(len(self.catalogue.phrases)), np.diff(a.start))
+        self.lane_of = np.array([self.languages.index(p.language) for p in self.catalogue.phrases])  # of each phrase
         self.widest = int(np.diff(a.start).max(initial=1))  # states of a phrase
-        self.any = self.atoms.index(ANY)
+        self.any = self.catalogue.atoms.index(ANY)
         self.entered = np.full(self.states, self.any, np.int64)
         self.entered[a.target] = a.atom
         if (self.entered[a.target] != a.atom).any():
@@ -188,11 +173,11 @@ class Phrases:
         self._names()
         self._classes()
         self._anchors()
-        if max(self.classes, len(self.atoms)) > k.NUMBERED:
+        if max(self.classes, len(self.catalogue.atoms)) > k.NUMBERED:
             raise ValueError(f"the compiled path takes up to {k.NUMBERED} atoms and sets of them")
 
     def _edges(self) -> None:
-        a = self.automata
+        a = self.catalogue.automata
         room = 4 * len(a.atom) + 1024
         while True:
             out, work = np.zeros((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
@@ -240,7 +225,7 @@ class Phrases:
 
     def _classes(self) -> None:
         """Number the sets of atoms that names satisfy: `class_of` names, and the atoms of each class in pairs."""
-        atoms, names = len(self.atoms), len(self.names) + 2
+        atoms, names = len(self.catalogue.atoms), len(self.names) + 2
         pairs = np.unique(self.row_of * atoms + self.atom_of)
         rows, of_row = pairs // atoms, pairs % atoms
         # Sets are told apart by sums of random numbers; an empty one sums to 0, and so comes first.
@@ -248,11 +233,7 @@ class Phrases:
         sums = np.zeros(names + 1, np.uint64)
         np.add.at(sums, rows, random[of_row])
         _, first, class_of = np.unique(sums, return_index=True, return_inverse=True)
-        # A word is met with no more often than the rarest atom it satisfies: the last one, as they are numbered.
-        last = np.full(names + 1, -1)
-        np.maximum.at(last, rows, of_row)
-        rank = np.argsort(np.argsort(last[first], kind="stable"))
-        self.class_of, self.classes = rank[class_of[:-1]].astype(np.int32), len(first)
+        self.class_of, self.classes = class_of[:-1].astype(np.int32), len(first)
         shown = np.isin(rows, first)
         order = np.argsort(self.class_of[rows[shown]], kind="stable")
         self.pair_class = self.class_of[rows[shown]][order]
@@ -260,7 +241,8 @@ class Phrases:
 
     def _anchors(self) -> None:
         """Lay out the anchors by the classes that may stand on them, and the sets that words of each class are in."""
-        a, atoms, self.sets = self.automata, len(self.atoms), len(self.automata.set_first) - 1
+        a, atoms = self.catalogue.automata, len(self.catalogue.atoms)
+        self.sets = len(a.set_first) - 1
         asked = np.where(a.asked < 0, self.sets, a.asked)  # the number after the last set stands for none
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
@@ -333,10 +315,12 @@ def make_names(phrases: Phrases, hasher: Hasher) -> k.Names:
 
 def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     """Return the phrases as the kernel reads them."""
-    a = phrases.automata
+    a = phrases.catalogue.automata
     negatable = {i.code: i.negatable for i in phrases.catalogue.indicators}
-    code_of = np.array([codes.index(p.code) for p in phrases.phrases])
-    denied_in = np.where([negatable[p.code] for p in phrases.phrases], phrases.lane_of, k.LANES)  # a lane of no negator
+    code_of = np.array([codes.index(p.code) for p in phrases.catalogue.phrases])
+    denied_in = np.where(
+        [negatable[p.code] for p in phrases.catalogue.phrases], phrases.lane_of, k.LANES
+    )  # a lane of no negator
     phrase_of_anchor = phrases.phrase_of[a.anchor]
     sign = np.zeros((phrases.classes, 2), np.uint64)
     has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)

@@ -78,8 +78,6 @@ class Automata:
         int32 of shape (anchors, 2): sets of atoms of which matches through an anchor also read one; -1 for none.
     set_first, set_atom
         int32: set i has the atoms `set_atom[set_first[i]:set_first[i + 1]]`.
-    rate
-        float32 of shape (atoms,): roughly the share of the tokens of honest texts that satisfy an atom.
     """
 
     first: Ints
@@ -92,13 +90,12 @@ class Automata:
     asked: Ints
     set_first: Ints
     set_atom: Ints
-    rate: NDArray[np.float32]
 
     def chosen(self, phrases: NDArray[Any], atoms: NDArray[Any]) -> Automata:
         """Return some phrases and atoms in this order; the atoms must be all that these phrases read."""
         states = ranges(self.start, phrases)
         edges = ranges(self.first, states)
-        new_state, new_atom = inverse(states, len(self.accept)), inverse(atoms, len(self.rate))
+        new_state, new_atom = inverse(states, len(self.accept)), inverse(atoms, int(atoms.max(initial=-1)) + 1)
         anchors = np.argsort(new_state[self.anchor], kind="stable")
         anchors = anchors[new_state[self.anchor][anchors] >= 0]
         sets = np.unique(self.asked[anchors])
@@ -115,7 +112,6 @@ class Automata:
             asked=new_set[self.asked[anchors]],
             set_first=starts(np.diff(self.set_first)[sets]),
             set_atom=new_atom[self.set_atom[ranges(self.set_first, sets)]],
-            rate=self.rate[atoms],
         )
 
 
@@ -322,9 +318,7 @@ class CatalogueBuilder:
             *self._anchors(edges, accept, start),
         )
 
-    def _anchors(
-        self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]
-    ) -> tuple[NDArray[Any], ...]:
+    def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[Ints, ...]:
         rates = [inf if atom == ANY else rate_of(atom) for atom in self._atoms]
         anchors: list[Anchor] = []
         for low, high in pairwise(start):
@@ -340,7 +334,6 @@ class CatalogueBuilder:
             asked,
             starts(np.array([len(atoms) for atoms in sets], np.int64)),
             np.array([atom for atoms in sets for atom in atoms], np.int32),
-            np.array(rates, np.float32),
         )
 
     def add_language(self, toml: str, name: str, language: str) -> None:

@@ -41,13 +41,13 @@ def sample(catalogue: Catalogue, count: int) -> Catalogue:
 
 def with_phrases(catalogue: Catalogue, numbers: Sequence[int]) -> Catalogue:
     """Return the catalogue with the phrases of these numbers (ascending), and the atoms they read."""
-    a = catalogue.automata
-    edges = ranges(a.first, ranges(a.start, np.array(numbers)))
+    a, kept = catalogue.automata, np.array(numbers, np.int64)
+    edges = ranges(a.first, ranges(a.start, kept))
     always = [catalogue.atoms.index(ANY), catalogue.atoms.index(NUMBER)]
     atoms = np.array(always + sorted(set(a.atom[edges].tolist()) - set(always)))
     phrases = tuple(catalogue.phrases[number] for number in numbers)
     names = tuple(catalogue.atoms[i] for i in atoms)
-    return Catalogue(catalogue.indicators, phrases, (), names, a.chosen(np.array(numbers), atoms))
+    return Catalogue(catalogue.indicators, phrases, (), names, a.chosen(kept, atoms))
 
 
 def measure(job: common.Job, pieces: Sequence[str]) -> common.Result:
