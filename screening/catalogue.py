@@ -91,47 +91,10 @@ class Automata:
     set_first: Ints
     set_atom: Ints
 
-    def chosen(self, phrases: NDArray[Any], atoms: NDArray[Any]) -> Automata:
-        """Return some phrases and atoms in this order; the atoms must be all that these phrases read."""
-        states = ranges(self.start, phrases)
-        edges = ranges(self.first, states)
-        new_state, new_atom = inverse(states, len(self.accept)), inverse(atoms, int(atoms.max(initial=-1)) + 1)
-        anchors = np.argsort(new_state[self.anchor], kind="stable")
-        anchors = anchors[new_state[self.anchor][anchors] >= 0]
-        sets = np.unique(self.asked[anchors])
-        sets = sets[sets >= 0]
-        new_set = np.append(inverse(sets, len(self.set_first) - 1), np.int32(-1))  # at -1, for none
-        return Automata(
-            first=starts(np.diff(self.first)[states]),
-            atom=new_atom[self.atom[edges]],
-            target=new_state[self.target[edges]],
-            start=starts(np.diff(self.start)[phrases]),
-            accept=self.accept[states],
-            longest=self.longest[phrases],
-            anchor=new_state[self.anchor[anchors]],
-            asked=new_set[self.asked[anchors]],
-            set_first=starts(np.diff(self.set_first)[sets]),
-            set_atom=new_atom[self.set_atom[ranges(self.set_first, sets)]],
-        )
-
 
 def starts(counts: NDArray[Any]) -> Ints:
     """Return int32 of shape (rows + 1,): where each row starts, and the end."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-
-
-def ranges(first: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the places `first[r]:first[r + 1]` of each row, one after the other."""
-    counts = np.diff(first)[rows]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.asarray(first[:-1][rows].repeat(counts) + within, np.int64)
-
-
-def inverse(chosen: NDArray[Any], size: int) -> Ints:
-    """Return int32 of shape (size,): the place of each number among those chosen, -1 for others."""
-    place = np.full(size, -1, np.int32)
-    place[chosen] = np.arange(len(chosen))
-    return place
 
 
 @dataclass(frozen=True, slots=True)

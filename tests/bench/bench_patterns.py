@@ -21,7 +21,7 @@ import numpy as np
 from expressions import Expressions
 
 from screening import Screener
-from screening.catalogue import Catalogue, load_catalogue, ranges
+from screening.catalogue import Automata, Catalogue, load_catalogue, starts
 from screening.fast import BatchScorer
 from screening.model import load_model
 from screening.patterns import ANY, NUMBER
@@ -47,7 +47,45 @@ def with_phrases(catalogue: Catalogue, numbers: Sequence[int]) -> Catalogue:
     atoms = np.array(always + sorted(set(a.atom[edges].tolist()) - set(always)))
     phrases = tuple(catalogue.phrases[number] for number in numbers)
     names = tuple(catalogue.atoms[i] for i in atoms)
-    return Catalogue(catalogue.indicators, phrases, (), names, a.chosen(kept, atoms))
+    return Catalogue(catalogue.indicators, phrases, (), names, chosen(a, kept, atoms))
+
+
+def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray) -> Automata:
+    """Return some phrases and atoms in this order; the atoms must be all that these phrases read."""
+    states = ranges(a.start, phrases)
+    edges = ranges(a.first, states)
+    new_state, new_atom = inverse(states, len(a.accept)), inverse(atoms, int(atoms.max(initial=-1)) + 1)
+    anchors = np.argsort(new_state[a.anchor], kind="stable")
+    anchors = anchors[new_state[a.anchor][anchors] >= 0]
+    sets = np.unique(a.asked[anchors])
+    sets = sets[sets >= 0]
+    new_set = np.append(inverse(sets, len(a.set_first) - 1), np.int32(-1))  # at -1, for none
+    return Automata(
+        first=starts(np.diff(a.first)[states]),
+        atom=new_atom[a.atom[edges]],
+        target=new_state[a.target[edges]],
+        start=starts(np.diff(a.start)[phrases]),
+        accept=a.accept[states],
+        longest=a.longest[phrases],
+        anchor=new_state[a.anchor[anchors]],
+        asked=new_set[a.asked[anchors]],
+        set_first=starts(np.diff(a.set_first)[sets]),
+        set_atom=new_atom[a.set_atom[ranges(a.set_first, sets)]],
+    )
+
+
+def ranges(first: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the places `first[r]:first[r + 1]` of each row, one after the other."""
+    counts = np.diff(first)[rows]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(first[:-1][rows].repeat(counts) + within, np.int64)
+
+
+def inverse(chosen: np.ndarray, size: int) -> np.ndarray:
+    """Return int32 of shape (size,): the place of each number among those chosen, -1 for others."""
+    place = np.full(size, -1, np.int32)
+    place[chosen] = np.arange(len(chosen))
+    return place
 
 
 def measure(job: common.Job, pieces: Sequence[str]) -> common.Result:
