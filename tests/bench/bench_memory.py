@@ -1,6 +1,7 @@
 """How much memory `screening score` takes at its peak, by the size and format of its input.
 
     python tests/bench/bench_memory.py [--size GB] [--formats csv jsonl parquet] [--group-rows N] [--folder DIR]
+        [--python EXE]
 
 Each subject runs in a process of its own and writes the format that it reads, as the command does. The peak is
 what the kernel counts for that process (`ru_maxrss`, in MB of 10^6 bytes). Texts are of about 2,300 bytes, put
@@ -97,6 +98,7 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--group-rows", type=int, default=100_000, help="rows of a Parquet group (default: 100,000)")
     parser.add_argument("--folder", type=Path, default=None, help="where to put the files (default: the system's)")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that scores, of another install say")
     parser.add_argument("--generate", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -117,7 +119,7 @@ def main() -> None:
                 check=True,
             )
             # The peak that the kernel tells is the highest of all children: each is measured by a parent of its own.
-            subprocess.run([*again, "--measure", source], check=True)
+            subprocess.run([args.python, *again[1:], "--measure", source], check=True)
             source.unlink()
 
 
