@@ -318,9 +318,8 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     a = phrases.catalogue.automata
     negatable = {i.code: i.negatable for i in phrases.catalogue.indicators}
     code_of = np.array([codes.index(p.code) for p in phrases.catalogue.phrases])
-    denied_in = np.where(
-        [negatable[p.code] for p in phrases.catalogue.phrases], phrases.lane_of, k.LANES
-    )  # a lane of no negator
+    can_be_denied = np.array([negatable[p.code] for p in phrases.catalogue.phrases], bool)
+    denied_in = np.where(can_be_denied, phrases.lane_of, k.LANES)  # the lane after the last has no negators
     phrase_of_anchor = phrases.phrase_of[a.anchor]
     sign = np.zeros((phrases.classes, 2), np.uint64)
     has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
@@ -346,12 +345,12 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         mark_set=phrases.mark_set,
         anchor_first=phrases.anchor_first,
         anchor_at=_columns(*phrases.anchor_at.T, code_of[phrase_of_anchor[phrases.anchor_at[:, 0]]], width=4),
-        anchors=_columns(a.anchor, phrase_of_anchor, a.start[phrase_of_anchor], denied_in[phrase_of_anchor], width=4),
+        anchors=_columns(a.anchor, phrase_of_anchor, width=2),
         states=states,
         state_signs=signs,
         edges=phrases.edges,
         edges_back=phrases.edges_back,
-        phrase_info=_columns(a.start[:-1], a.start[1:], phrases.lane_of, code_of, width=4),
+        phrase_info=_columns(a.start[:-1], a.start[1:], denied_in, code_of, width=4),
     )
 
 

@@ -162,14 +162,12 @@ class Phrases(NamedTuple):
     mark_set: Any  # int32
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
     anchor_at: Any  # int32 (places, 4): number of an anchor, two sets that it asks for, number of the code
-    anchors: (
-        Any  # int32 (anchors, 4): state, phrase, first state of the phrase, number of its lane if it can be negated
-    )
+    anchors: Any  # int32 (anchors, 2): state, phrase
     states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
     state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
     edges: Any  # uint64 (edges, 2): target in its phrase << 32 | mark << 16 | its atom; bit d: it may stand d tokens on
     edges_back: Any  # the same by target: what stands before
-    phrase_info: Any  # int32 (phrases, 4): first state, end, lane, number of the code
+    phrase_info: Any  # int32 (phrases, 4): first state, end, lane (LANES if it cannot be negated), number of the code
 
 
 class Rules(NamedTuple):
@@ -1022,14 +1020,48 @@ def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any, w
 
 
 @inlined
+def step(
+    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, edges: Any, low: Any, high: Any,
+    walk: Any, size: int, first: int, token: int, at: int, reach: int, begin: int, end: int, way: int,
+) -> int:  # fmt: skip
+    """Put what edges [begin, end) lead to from `at` on the stack (1: on, -1: back); return its new size.
+
+    `low` and `high` are the marks of what they lead to. Each state is seen once at each token, so a
+    walk takes no longer than the phrase is long and wide.
+    """
+    own = sentence[at]
+    for distance in range(1, reach + 1):
+        other = at + way * distance
+        if sentence[other] != own:
+            break
+        some, more = sign[other, 0], sign[other, 1]
+        if (some & low) | (more & high):
+            klass = i64(classes[other])
+            for e in range(begin, end):
+                edge = edges[e, 0]
+                half = more if edge & u64(1 << 22) else some
+                if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
+                    has, klass, i64(edge & u64(0xFFFF))
+                ):
+                    near = i64(edge >> u64(32))
+                    if seen[near, 0] != walk:
+                        seen[near, 0] = walk
+                        seen[near, 1] = u64(0)
+                    bit = u64(1) << u64(way * (other - token))
+                    if not seen[near, 1] & bit:
+                        seen[near, 1] |= bit
+                        stack[size, 0] = first + near
+                        stack[size, 1] = other
+                        size += 1
+    return size
+
+
+@inlined
 def walk_back(
     stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
     walk: Any, size: int, first: int, token: int, whole: bool,
 ) -> Any:  # fmt: skip
-    """Return where the leftmost way from the start to what stands on the stack begins, -1 if none; any if not `whole`.
-
-    Each state is seen once at each token, so this takes no longer than the phrase is long and wide.
-    """
+    """Return where the leftmost way from the start to what is on the stack begins, -1 if none; any if not `whole`."""
     best = i64(-1)
     while size:
         size -= 1
@@ -1038,30 +1070,10 @@ def walk_back(
             best = at if best < 0 else min(best, at)
             if not whole:
                 break
-        wanted, other_wanted, own = signs[state, 6], signs[state, 7], sentence[at]
-        for distance in range(1, i64(states[state, 6]) + 1):
-            other = at - distance
-            if sentence[other] != own:
-                break
-            low, high = sign[other, 0], sign[other, 1]
-            if (low & wanted) | (high & other_wanted):
-                klass = i64(classes[other])
-                for e in range(states[state, 4], states[state, 5]):
-                    edge = edges[e, 0]
-                    half = high if edge & u64(1 << 22) else low
-                    if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
-                        has, klass, i64(edge & u64(0xFFFF))
-                    ):
-                        near = i64(edge >> u64(32))
-                        if seen[near, 0] != walk:
-                            seen[near, 0] = walk
-                            seen[near, 1] = u64(0)
-                        bit = u64(1) << u64(token - other)
-                        if not seen[near, 1] & bit:
-                            seen[near, 1] |= bit
-                            stack[size, 0] = first + near
-                            stack[size, 1] = other
-                            size += 1
+        size = step(
+            stack, seen, sentence, classes, sign, has, edges, signs[state, 6], signs[state, 7],
+            walk, size, first, token, at, i64(states[state, 6]), i64(states[state, 4]), i64(states[state, 5]), -1,
+        )  # fmt: skip
     return best
 
 
@@ -1082,30 +1094,10 @@ def walk_on(
             ends |= u64(1) << u64(at - token)
             if one:
                 break
-        wanted, other_wanted, own = signs[state, 4], signs[state, 5], sentence[at]
-        for distance in range(1, i64(states[state, 3]) + 1):
-            other = at + distance
-            if sentence[other] != own:
-                break
-            low, high = sign[other, 0], sign[other, 1]
-            if (low & wanted) | (high & other_wanted):
-                klass = i64(classes[other])
-                for e in range(states[state, 1], states[state, 2]):
-                    edge = edges[e, 0]
-                    half = high if edge & u64(1 << 22) else low
-                    if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
-                        has, klass, i64(edge & u64(0xFFFF))
-                    ):
-                        near = i64(edge >> u64(32))
-                        if seen[near, 0] != walk:
-                            seen[near, 0] = walk
-                            seen[near, 1] = u64(0)
-                        bit = u64(1) << u64(other - token)
-                        if not seen[near, 1] & bit:
-                            seen[near, 1] |= bit
-                            stack[size, 0] = first + near
-                            stack[size, 1] = other
-                            size += 1
+        size = step(
+            stack, seen, sentence, classes, sign, has, edges, signs[state, 4], signs[state, 5],
+            walk, size, first, token, at, i64(states[state, 3]), i64(states[state, 1]), i64(states[state, 2]), 1,
+        )  # fmt: skip
     return ends
 
 
@@ -1217,8 +1209,8 @@ def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: 
         bit = u64(1) << u64(phrase_info[phrase, 3])
         if found & bit:
             continue
-        state, first = i64(anchors[anchor, 0]), i64(anchors[anchor, 2])
-        deniable = (negates >> i64(anchors[anchor, 3])) & 1 != 0
+        state, first = i64(anchors[anchor, 0]), i64(phrase_info[phrase, 0])
+        deniable = (negates >> i64(phrase_info[phrase, 2])) & 1 != 0
         begins, ends_there = states[state, 0] & BEGINS != 0, states[state, 0] & ENDS != 0
         token = i64(class_seen[likely[c, 1], 1])
         while token >= 0:

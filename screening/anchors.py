@@ -16,7 +16,7 @@ from math import inf
 RATES = "rates.tsv"
 UNSEEN = 3e-5  # the rate of a word that is not listed: those seen less often than this are left out
 COMMON = 3e-3  # words that together have this rate are not asked for: they are in too many sentences
-ASKED = 2  # sets of words that an anchor asks for, at most
+ASKED = 2  # sets of words that an anchor asks for, at most: one before it and one after
 
 Edge = tuple[int, int]  # (atom, state it leads to)
 
@@ -61,7 +61,7 @@ def anchors_of(edges: Sequence[Sequence[Edge]], accept: Sequence[bool], rates: S
         around = [phrase.cut(0, phrase.before(state)), [] if accept[state] else phrase.cut(state, ends)]
         asked = {tuple(sorted({phrase.entered[s] for s in cut})) for cut in around if cut} - {(own,)}
         rare = sorted((rate, atoms) for atoms in asked if (rate := sum(rates[a] for a in atoms)) < COMMON)
-        anchors.append(Anchor(state, tuple(atoms for _, atoms in rare[:ASKED])))
+        anchors.append(Anchor(state, tuple(atoms for _, atoms in rare)))
     return anchors
 
 

@@ -255,8 +255,9 @@ def _hold_little(formats: Iterable[str]) -> None:
 
 def _score(args: argparse.Namespace) -> int:
     sources = _sources(args)
-    kind = format_of(args.output, args.format or format_of(sources[0], args.format))
-    _hold_little({kind, format_of(sources[0], args.format)})
+    read = format_of(sources[0], args.format)
+    kind = format_of(args.output, args.format or read)
+    _hold_little({kind, read})
     screener = _screener(args)
     scorer = make_scorer(screener, args.path, args.second_look)
     plan = Plan(

@@ -241,10 +241,11 @@ class _Engine:
         catalogue, model = screener._catalogue, screener._model
         codes, hasher = self._arrays.codes_of(catalogue), self._arrays.Hasher()
         self._phrases = self._arrays.Phrases(catalogue)
+        self._words = self._arrays.make_words(self._phrases, model, hasher, codes)
         self._tables = (
             self._folds.table,
             self._arrays.make_names(self._phrases, hasher),
-            self._arrays.make_words(self._phrases, model, hasher, codes),
+            self._words,
             self._arrays.make_phrases(self._phrases, codes),
             self._arrays.make_rules(catalogue, model, screener._shift, MAX_TEXT),
         )
@@ -292,8 +293,8 @@ class _Engine:
                 self._free.append((scratch, room))
 
     def _scratch(self, room: int) -> tuple[Any, int]:
-        words = self._tables[2]
-        return self._arrays.make_scratch(self._phrases, words, text_room=room, cached_words=self._cached_words), room
+        made = self._arrays.make_scratch(self._phrases, self._words, text_room=room, cached_words=self._cached_words)
+        return made, room
 
 
 def _engine(screener: Screener, compiled: bool | None, cached_words: int) -> _Engine | None:

@@ -17,7 +17,7 @@ from training.corpus import data_folder, read_corpus
 
 SAMPLE = 2500  # texts of each language
 DIGITS = 2  # significant ones: more would change with every sample
-HEAD = "# word or prefix, and its share of all tokens of honest texts, from 0.00003 on (python -m training rates)"
+HEAD = f"# word or prefix, and its share of all tokens of honest texts, from {UNSEEN:.5f} on (python -m training rates)"
 
 
 def main(argv: Sequence[str]) -> int:

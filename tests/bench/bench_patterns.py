@@ -21,6 +21,7 @@ import numpy as np
 from expressions import Expressions
 
 from screening import Screener
+from screening._arrays import expand
 from screening.catalogue import Automata, Catalogue, load_catalogue, starts
 from screening.fast import BatchScorer
 from screening.model import load_model
@@ -42,7 +43,7 @@ def sample(catalogue: Catalogue, count: int) -> Catalogue:
 def with_phrases(catalogue: Catalogue, numbers: Sequence[int]) -> Catalogue:
     """Return the catalogue with the phrases of these numbers (ascending), and the atoms they read."""
     a, kept = catalogue.automata, np.array(numbers, np.int64)
-    edges = ranges(a.first, ranges(a.start, kept))
+    edges = places(a.first, places(a.start, kept))
     always = [catalogue.atoms.index(ANY), catalogue.atoms.index(NUMBER)]
     atoms = np.array(always + sorted(set(a.atom[edges].tolist()) - set(always)))
     phrases = tuple(catalogue.phrases[number] for number in numbers)
@@ -52,8 +53,8 @@ def with_phrases(catalogue: Catalogue, numbers: Sequence[int]) -> Catalogue:
 
 def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray) -> Automata:
     """Return some phrases and atoms in this order; the atoms must be all that these phrases read."""
-    states = ranges(a.start, phrases)
-    edges = ranges(a.first, states)
+    states = places(a.start, phrases)
+    edges = places(a.first, states)
     new_state, new_atom = inverse(states, len(a.accept)), inverse(atoms, int(atoms.max(initial=-1)) + 1)
     anchors = np.argsort(new_state[a.anchor], kind="stable")
     anchors = anchors[new_state[a.anchor][anchors] >= 0]
@@ -70,15 +71,13 @@ def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray) -> Automata:
         anchor=new_state[a.anchor[anchors]],
         asked=new_set[a.asked[anchors]],
         set_first=starts(np.diff(a.set_first)[sets]),
-        set_atom=new_atom[a.set_atom[ranges(a.set_first, sets)]],
+        set_atom=new_atom[a.set_atom[places(a.set_first, sets)]],
     )
 
 
-def ranges(first: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the places `first[r]:first[r + 1]` of each row, one after the other."""
-    counts = np.diff(first)[rows]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.asarray(first[:-1][rows].repeat(counts) + within, np.int64)
+def places(first: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return what the rows hold, `first[r]` to `first[r + 1]`, one row after the other."""
+    return expand(first, rows)[1]
 
 
 def inverse(chosen: np.ndarray, size: int) -> np.ndarray:

@@ -135,27 +135,21 @@ def _scorer_rows(results: Sequence[Result]) -> list[Row]:
 
 
 def _length_rows(results: Sequence[Result]) -> list[Row]:
-    other = {row["length"]: row for row in results if row["subject"] == "scikit-learn"}
-    rows = []
-    for row in results:
-        if row["subject"] == "compiled":
-            beside = other[row["length"]]
-            what = f"texts of {size_of(row['length'])}"
-            rates = (_rate(row), LABELS["scikit-learn"], _rate(beside))
-            rows.append((what, *rates, times_of(beside["compiled_times"])))
-    return rows
+    return _beside(results, "length", "scikit-learn", lambda length: f"texts of {size_of(length)}")
 
 
 def _patterns_rows(results: Sequence[Result]) -> list[Row]:
-    loops = {row["phrases"]: row for row in results if row["subject"] == "re loop"}
-    rows = []
-    for row in results:
-        if row["subject"] == "compiled":
-            loop = loops[row["phrases"]]
-            what = f"postings, {row['phrases']:,} phrase{'s' * (row['phrases'] > 1)}"
-            rates = (_rate(row), LABELS["re loop"], _rate(loop))
-            rows.append((what, *rates, times_of(loop["compiled_times"])))
-    return rows
+    return _beside(results, "phrases", "re loop", lambda count: f"postings, {count:,} phrase{'s' * (count > 1)}")
+
+
+def _beside(results: Sequence[Result], key: str, other: str, what: Callable[[int], str]) -> list[Row]:
+    """Return a row for each value of `key`: the compiled path, and the other subject beside it."""
+    others = {row[key]: row for row in results if row["subject"] == other}
+    return [
+        (what(row[key]), _rate(row), LABELS[other], _rate(beside), times_of(beside["compiled_times"]))
+        for row in results
+        if row["subject"] == "compiled" and (beside := others[row[key]])
+    ]
 
 
 def _cores_rows(results: Sequence[Result]) -> list[Row]:
