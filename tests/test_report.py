@@ -277,6 +277,12 @@ def test_script_runs_in_a_browser_under_the_policy(screener: Screener, browse: C
     assert not re.search(r"<fieldset[^>]*hidden|<form[^>]*hidden", dom)
 
 
+def driven(browse: Callable[..., str], document: str, drive: str) -> tuple[str, dict[str, str | None]]:
+    """Return a page after a script has used it, and the attributes of its body."""
+    dom = browse(document.replace("</body>", drive), "--dump-dom", "--virtual-time-budget=2000")
+    return dom, next(attrs for tag, attrs in Outline(dom).tags if tag == "body")
+
+
 def test_filters_decisions_and_export_work_in_a_browser(screener: Screener, browse: Callable[..., str]) -> None:
     # The policy bars foreign scripts, so the test drives the page from a copy with a policy that allows its own.
     document = html_page(LURE, '=1+1, "quoted" text', screener=screener)
@@ -293,8 +299,7 @@ def test_filters_decisions_and_export_work_in_a_browser(screener: Screener, brow
     document.getElementById("export").click();
     say("decided", document.getElementById("decided").textContent);
     </script></body>"""
-    dom = browse(document.replace("</body>", drive), "--dump-dom", "--virtual-time-budget=2000")
-    body = next(attrs for tag, attrs in Outline(dom).tags if tag == "body")
+    _, body = driven(browse, document, drive)
     assert body["data-found"] == "1 of 2 postings"
     assert body["data-decided"] == "2 decided"
     assert body["data-csv"] == 'id,decision\r\nid-0,disagree\r\n"\'=cmd,""x""",disagree\r\n'
@@ -320,8 +325,7 @@ def test_one_decision_is_exported_for_all_copies_but_those_kept_apart(
     URL.createObjectURL = (blob) => { blob.text().then((text) => say("csv", text)); return "#"; };
     document.getElementById("export").click();
     </script></body>"""
-    dom = browse(document.replace("</body>", drive), "--dump-dom", "--virtual-time-budget=2000")
-    body = next(attrs for tag, attrs in Outline(dom).tags if tag == "body")
+    dom, body = driven(browse, document, drive)
     assert body["data-csv"] == "id,decision\r\nfirst,agree\r\n'=c,agree\r\nd,agree\r\n"
     assert body["data-decided"] == "1 decided, for 3 postings"
     assert body["data-found"] == "1 of 3 entries"
