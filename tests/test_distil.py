@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from screening.catalogue import Catalogue, load_catalogue
-from training import ablate, build, card, meaning
+from training import ablate, build, card, hard, meaning
 from training.corpus import COLUMNS
 from training.evaluation import mistakes
 from training.fit import bounds_of
@@ -97,6 +97,54 @@ def test_a_layer_is_fitted_on_its_rows_only() -> None:
     vectors = told_apart(table)
     layer = meaning.fitted_layer(table, np.arange(len(table)) < 8, vectors)
     assert (layer.predict(vectors) == table.label).all()
+
+
+# --- hard stretches
+
+ANSWER = "Deposita 50 dólares y viajas mañana, envía tus datos al WhatsApp de la empresa"
+PLAIN = "Hotel contrata cocinero con experiencia, contrato anual y 40 horas a la semana"
+
+
+def with_whole(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with each text the start of a longer one."""
+    return table.assign(whole=[f"{text}.\n{PLAIN}.\n{ANSWER} {i}" for i, text in enumerate(table.text)])
+
+
+def test_the_rest_is_of_honest_texts_that_may_teach(catalogue: Catalogue) -> None:
+    table = with_whole(table_of(copies=2))
+    table.loc[3, "train"] = False
+    cut = hard.cut_stretches(table)
+    assert {row for row, _ in cut} == {2, 6, 7}
+    assert len({text for _, text in cut}) == len(cut)
+    assert all(text in table.whole[row] and text not in set(table.text) for row, text in cut)
+
+
+def test_texts_that_were_not_cut_have_no_rest(catalogue: Catalogue) -> None:
+    table = table_of()
+    for same in (table, table.assign(whole=table.text), table.assign(whole=None)):
+        assert build.prepare(same, catalogue, RECIPE, None).rest is None
+
+
+def test_the_hardest_stretches_of_the_rows_come_first(catalogue: Catalogue) -> None:
+    data = build.prepare(with_whole(table_of(copies=3)), catalogue, RECIPE, None)
+    assert data.rest is not None
+    rows = np.arange(len(data.table)) < 8
+    fitted = build.fit_rows(data, rows, catalogue, replace(RECIPE, hard=0))
+    chosen = hard.hardest(data.rest, rows, fitted, 3)
+    scores = data.rest.matrix @ fitted.weights
+    own = rows[data.rest.parents]
+    assert own[chosen].all()
+    assert scores[chosen].tolist() == sorted(scores[own], reverse=True)[:3]
+
+
+def test_a_hard_stretch_scores_lower_once_it_has_taught(catalogue: Catalogue) -> None:
+    data = build.prepare(with_whole(table_of(copies=3)), catalogue, RECIPE, None)
+    assert data.rest is not None
+    rows = np.ones(len(data.table), bool)
+    before, after = (build.fit_rows(data, rows, catalogue, replace(RECIPE, hard=count)) for count in (0, 6))
+    chosen = hard.hardest(data.rest, rows, before, 6)
+    scores = [data.rest.matrix[chosen] @ fitted.weights + fitted.intercept for fitted in (before, after)]
+    assert scores[1].mean() < scores[0].mean() - 0.5
 
 
 # --- bounds

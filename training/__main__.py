@@ -29,14 +29,15 @@ def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     if given and given[0] in OWN_OPTIONS:
         return int(importlib.import_module(OWN_OPTIONS[given[0]]).main(given[1:]))
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     if args.encoder is None:
         args.encoder = encoder_is_installed()
     command = {"build": build, "evaluate": evaluate, "corpus": corpus, "compile": compile_phrases}[args.command]
     return command(args)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the options of build, evaluate, corpus and compile."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument(
         "command",
@@ -80,9 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 def build(args: argparse.Namespace) -> int:
     """Train on what is there and export the model."""
     compile_phrases(args)
-    from training.export import build_model
+    from training.export import build_model, held_out
 
-    return build_model(args.data, args.output or PACKAGE_DATA / "model", encoder=args.encoder, cache=args.cache)
+    return build_model(held_out(args.data, args.cache if args.encoder else None), args.output or PACKAGE_DATA / "model")
 
 
 def evaluate(args: argparse.Namespace) -> int:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from screening.catalogue import Catalogue, load_catalogue
-from training.build import Prepared, out_of_fold, prepare
-from training.corpus import corpus_hash
+from training.build import Prepared, out_of_fold
+from training.corpus import corpus_hash, data_folder
 from training.evaluation.quality import LANGUAGES, quality
-from training.export import RECIPE, options_of, training_table
+from training.export import RECIPE, HeldOut, held_out, options_of
 from training.semantic import looked_at_twice
 from training.split import grouped_folds
 from training.weighing import Recipe
@@ -42,7 +43,7 @@ class Step:
 
 def steps() -> list[Step]:
     """Return the ingredients in the order in which they are added."""
-    bare = replace(RECIPE, generated=False, distilled=0.0)
+    bare = replace(RECIPE, generated=False, distilled=0.0, hard=0)
     with_generated = replace(bare, generated=True)
     order = [
         ("words and pairs of words", bare, {"words", "pairs"}),
@@ -51,7 +52,8 @@ def steps() -> list[Step]:
         ("+ letters", bare, {"grams"}),
         ("+ generated texts", with_generated, set[str]()),
         ("+ taught words", with_generated, {"vectors"}),
-        ("+ distillation", RECIPE, set[str]()),
+        ("+ distillation", replace(RECIPE, hard=0), set[str]()),
+        ("+ hard stretches", RECIPE, set[str]()),
     ]
     blocks: set[str] = set()
     found = []
@@ -66,38 +68,49 @@ def main(argv: Sequence[str]) -> int:
     parser = options_of("ablate", __doc__)
     parser.add_argument("-o", "--output", type=Path, help="JSON of the table")
     args = parser.parse_args(argv)
-    table, real = training_table(args.data)
-    if not real.any():
+    if data_folder(args.data) is None:
         print("ablation needs real texts: name their folder with --data or $SCREENING_DATA")
         return 2
-    catalogue = load_catalogue()
-    prepared = prepare(table, catalogue, RECIPE, args.cache)
-    print(f"corpus {corpus_hash(table[real])}\n{HEAD}", flush=True)
+    return measure(held_out(args.data, args.cache), args.output)
+
+
+def measure(held: HeldOut, output: Path | None) -> int:
+    """Print each step as it is measured, and write them all; return 0."""
+    table = held.prepared.table[held.real]
+    print(f"corpus {corpus_hash(table)}\n{HEAD}", flush=True)
     rows: dict[str, Any] = {}
-    for name, logits in ablation(prepared, real, catalogue):
-        rows[name] = row_of(quality(table[real], logits[real]))
+    for name, logits in ablation(held, load_catalogue()):
+        rows[name] = row_of(quality(table, logits[held.real]))
         print(line_of(name, rows[name]), flush=True)
-    if args.output:
-        args.output.write_text(json.dumps({"corpus_hash": corpus_hash(table[real]), "rows": rows}, indent=1) + "\n")
+    if output:
+        output.write_text(json.dumps({"corpus_hash": corpus_hash(table), "rows": rows}, indent=1) + "\n")
     return 0
 
 
-def ablation(prepared: Prepared, real: Flags, catalogue: Catalogue) -> Iterator[tuple[str, Floats]]:
-    """Yield each step's name and its out-of-fold logits."""
+def ablation(held: HeldOut, catalogue: Catalogue) -> Iterator[tuple[str, Floats]]:
+    """Yield each step's name and its out-of-fold logits; the last of the first tier is the whole of it."""
+    prepared, real = held.prepared, held.real
     folds = np.full(len(prepared.table), -1)
     folds[real] = grouped_folds(prepared.table[real])
-    logits = np.zeros(len(folds))
-    for step in steps():
-        logits = out_of_fold(only(prepared, step.blocks, catalogue), folds, catalogue, step.recipe)
-        yield step.name, logits
-    yield "+ second look", looked_at_twice(prepared, real, logits)
+    *parts, whole = steps()
+    for step in parts:
+        yield step.name, out_of_fold(only(prepared, step.blocks, catalogue), folds, catalogue, step.recipe)
+    yield whole.name, held.logits
+    yield "+ second look", looked_at_twice(prepared, real, held.logits)
 
 
 def only(prepared: Prepared, blocks: frozenset[str], catalogue: Catalogue) -> Prepared:
     """Return the texts with the columns of other blocks empty, so that they say nothing and learn nothing."""
-    matrix = prepared.matrix.tocsc(copy=True)
-    kept = np.zeros(matrix.shape[1], bool)
-    edges = [0, *prepared.design.edges, matrix.shape[1]]
+    kept = _kept(prepared, blocks, catalogue)
+    rest = prepared.rest and replace(prepared.rest, matrix=_masked(prepared.rest.matrix, kept))
+    return replace(prepared, matrix=_masked(prepared.matrix, kept), rest=rest)
+
+
+def _kept(prepared: Prepared, blocks: frozenset[str], catalogue: Catalogue) -> Flags:
+    """Return which columns may say something."""
+    columns = prepared.matrix.shape[1]
+    kept = np.zeros(columns, bool)
+    edges = [0, *prepared.design.edges, columns]
     names = ("indicators", "words", "pairs", "grams", "vectors")
     for name, start, end in zip(names, edges[:-1], edges[1:], strict=True):
         kept[start:end] = name in blocks
@@ -107,10 +120,14 @@ def only(prepared: Prepared, blocks: frozenset[str], catalogue: Catalogue) -> Pr
     ]
     for column, role in enumerate(roles):
         kept[column] = ("acts" if role in ACTS else "indicators") in blocks
-    counts = np.diff(matrix.indptr)
-    matrix.data *= np.repeat(kept, counts)
-    matrix.eliminate_zeros()
-    return replace(prepared, matrix=matrix.tocsr())
+    return kept
+
+
+def _masked(matrix: sparse.csr_matrix, kept: Flags) -> sparse.csr_matrix:
+    masked = matrix.copy()
+    masked.data *= kept[masked.indices]
+    masked.eliminate_zeros()
+    return masked
 
 
 def row_of(results: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Columns: id, text, label (1 lure, 0 not), kind, language, form, source, group, train.
 `group` joins near-copies and texts of one source that must stay on one side of a split;
-`train` is False where a licence or the wording's fidelity allows evaluation only.
+`train` is False where a licence or the wording's fidelity allows evaluation only. Once cut to
+post length, `whole` holds what `text` was cut from.
 """
 
 from __future__ import annotations
@@ -79,9 +80,24 @@ def post_window(text: str, key: str) -> str:
     if len(text) <= length:
         return text
     starts = [0, *(m.end() for m in _BREAK.finditer(text) if len(text) - m.end() >= length // 2)]
-    start = rng.choice(starts)
+    return _stretch(text, rng.choice(starts), length)
+
+
+def _stretch(text: str, start: int, length: int) -> str:
+    """Return at most `length` code points, without a last word that is cut."""
     stretch = text[start : start + length + 1]
     return stretch.rsplit(" ", 1)[0] if len(stretch) > length else stretch
+
+
+def stretches(text: str, key: str) -> list[str]:
+    """Return a text as stretches of post length that do not overlap, each from the start of a sentence or line."""
+    rng = random.Random(f"stretches:{key}")
+    found, done = [], 0
+    for start in (0, *(m.end() for m in _BREAK.finditer(text))):
+        if start >= done:
+            found.append(_stretch(text, start, rng.randint(*POST_LENGTHS)))
+            done = start + len(found[-1])
+    return [stretch for stretch in found if len(stretch.strip()) >= POST_LENGTHS[0]]
 
 
 def with_windows(corpus: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +106,7 @@ def with_windows(corpus: pd.DataFrame) -> pd.DataFrame:
         text if key.startswith("quoted:") else post_window(text, key)
         for text, key in zip(corpus.text, corpus.id, strict=True)
     ]
-    return corpus.assign(text=texts)
+    return corpus.assign(text=texts, whole=corpus.text)
 
 
 def _background(folder: Path) -> pd.DataFrame:

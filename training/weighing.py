@@ -19,15 +19,15 @@ Floats = NDArray[np.float64]
 # Kinds of which few are at hand count more, or job ads would drown them.
 KIND_WEIGHT = {
     "lure": 3.0,
-    "look-alike": 8.0,
+    "look-alike": 16.0,
     "suspicious": 1.0,
     "emscad-fraud": 0.3,
     "job-ad": 2.0,
-    "news": 2.0,
-    "tweet": 8.0,
-    "comment": 9.0,
-    "message": 9.0,
-    "rental": 20.0,
+    "news": 3.0,
+    "tweet": 14.0,
+    "comment": 16.0,
+    "message": 16.0,
+    "rental": 30.0,
     "post": 3.0,
     "awareness": 3.0,
 }
@@ -49,6 +49,7 @@ class Recipe:
     emscad: bool = False
     distilled: float = 0.3  # share of the teacher in the targets
     own_labels: tuple[str, ...] = ("look-alike", "awareness", "generated-framed")  # kinds no teacher softens
+    hard: int = 5000  # stretches of honest texts that a first fit takes most for lures, and the second learns from
     weak_cap: float | None = 0.8  # logits, before calibration, that an indicator of weak strength (a perk) may add
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from screening.catalogue import load_catalogue
-from training.build import out_of_fold, prepare
-from training.corpus import corpus_hash
+from training.build import out_of_fold
+from training.corpus import corpus_hash, data_folder
 from training.evaluation import mistakes
 from training.evaluation.quality import as_text, quality, shortcut_rows
 from training.evaluation.suites import as_text as suite_as_text
 from training.evaluation.suites import real_texts, run_suite, to_json
-from training.export import RECIPE, training_table
+from training.export import RECIPE, HeldOut, held_out
 from training.split import grouped_folds, random_folds
 
 FLOORS = Path(__file__).with_name("floors.json")
@@ -53,11 +53,15 @@ def run_suites(names: Iterable[str], args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; return 1 where a floor is not reached under --check, 2 where there is no data."""
-    table, real = training_table(args.data)
-    if not real.any():
+    if data_folder(args.data) is None:
         print(NO_DATA, file=sys.stderr)
         return 2
-    results = measure(args, table, real)
+    return judge(args, held_out(args.data, args.cache if args.encoder else None))
+
+
+def judge(args: argparse.Namespace, held: HeldOut) -> int:
+    """Measure texts scored out of fold; return as `run` does."""
+    results = measure(args, held)
     print(as_text(results["grouped"]))
     if args.random_split:
         print(f"\nrandom split (copies on both sides; not a result): {summary(results['random'])}")
@@ -69,22 +73,19 @@ def run(args: argparse.Namespace) -> int:
     return _report(failures(json.loads(FLOORS.read_text("utf-8")), results)) if args.check else 0
 
 
-def measure(args: argparse.Namespace, table: Any, real: Any) -> dict[str, Any]:
+def measure(args: argparse.Namespace, held: HeldOut) -> dict[str, Any]:
     """Return results on folds by source, and where asked on random ones beside them."""
-    catalogue = load_catalogue()
-    prepared = prepare(table, catalogue, RECIPE, args.cache if args.encoder else None)
-    results: dict[str, Any] = {"corpus_hash": corpus_hash(table[real])}
-    folds = grouped_folds(table[real])
-    splits = {"grouped": folds} | ({"random": random_folds(table[real])} if args.random_split else {})
-    for name, split in splits.items():
-        everywhere = np.full(len(table), -1)
-        everywhere[real] = split
-        logits = out_of_fold(prepared, everywhere, catalogue, RECIPE)[real]
-        results[name] = quality(table[real], logits)
-        if name == "grouped" and args.mistakes:
-            print(f"{args.mistakes}: {mistakes.write(args.mistakes, table[real], logits)} worst mistakes")
-    plain = real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
-    results["shortcuts"] = shortcut_rows(table[plain], folds[plain[real]], table[~real])
+    real, table = held.real, held.prepared.table[held.real]
+    results: dict[str, Any] = {"corpus_hash": corpus_hash(table), "grouped": quality(table, held.logits[real])}
+    if args.random_split:
+        everywhere = np.full(len(real), -1)
+        everywhere[real] = random_folds(table)
+        logits = out_of_fold(held.prepared, everywhere, load_catalogue(), RECIPE)
+        results["random"] = quality(table, logits[real])
+    if args.mistakes:
+        print(f"{args.mistakes.name}: {mistakes.write(args.mistakes, table, held.logits[real])} worst mistakes")
+    plain = ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
+    results["shortcuts"] = shortcut_rows(table[plain], grouped_folds(table)[plain], held.prepared.table[~real])
     return results
 
 
