@@ -145,7 +145,6 @@ def row_of(results: dict[str, Any]) -> dict[str, Any]:
 HEAD = (
     f"{'':<26}{'recall at 1 % of ads':^26}{'0.1 %':>7}{'10 % of':>10}{'average':>11}  share of a kind that passes 1 %\n"
     f"{'':<26}{'es':>6}{'pt':>6}{'en':>6}{'all':>6}  {'all':>7}{'look-al.':>10}{'precision':>11}  {', '.join(EVERYDAY)}"
-    + ", ".join(EVERYDAY)
 )
 
 
