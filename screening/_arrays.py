@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from screening import _kernel as k
 from screening import features, fold, language, matching, neutral, tokens
-from screening.catalogue import LANGUAGES, Catalogue
+from screening.anchors import UNSEEN, rate_of
+from screening.catalogue import LANGUAGES, Automata, Catalogue
 from screening.matching import _Words
 from screening.model import Model
 from screening.patterns import ANY
@@ -25,6 +26,7 @@ BLOCK = 256  # code points whose folds are worked out together
 EXPANSIONS = 1 << 18  # places; all of Unicode takes under 100,000
 SHIFTS = 48  # UTF-8 bytes: longer words are gone through byte by byte
 CODES = 64  # bits of a mask
+OWN_PLACES = 64  # classes that share their place with no other
 SHAPES = [f"#{digits}" for digits in range(10)]
 
 
@@ -240,21 +242,17 @@ class Phrases:
         self.pair_atom = of_row[shown][order].astype(np.int32)
 
     def _anchors(self) -> None:
-        """Lay out the anchors by the classes that may stand on them, and the sets that words of each class are in."""
+        """Lay out the anchors by the classes that may stand on them, and the classes of each set asked for."""
         a, atoms = self.catalogue.automata, len(self.catalogue.atoms)
-        self.sets = len(a.set_first) - 1
-        asked = np.where(a.asked < 0, self.sets, a.asked)  # the number after the last set stands for none
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
         pair, place = expand(rows_first(stands_on[order], atoms), self.pair_atom)
-        self.anchor_first = rows_first(self.pair_class[pair], self.classes)
-        self.anchor_at = np.column_stack([order[place], asked[order[place]]])
-        in_set = np.repeat(np.arange(self.sets), np.diff(a.set_first))
-        order = np.argsort(a.set_atom, kind="stable")
-        pair, place = expand(rows_first(a.set_atom[order], atoms), self.pair_atom)
-        marks = np.unique(self.pair_class[pair].astype(np.int64) * self.sets + in_set[order][place])
-        self.mark_first = rows_first(marks // max(self.sets, 1), self.classes)
-        self.mark_set = (marks % max(self.sets, 1)).astype(np.int32)
+        self.anchor_first = rows_first(self.pair_class[pair] + 1, self.classes + 1)  # the first row is for k.BREAK
+        self.anchor_at = order[place]
+        by_atom = np.argsort(self.pair_atom, kind="stable")
+        in_set, place = expand(rows_first(self.pair_atom[by_atom], atoms), a.set_atom)
+        self.set_of = np.repeat(np.arange(len(a.set_first) - 1), np.diff(a.set_first))[in_set]
+        self.class_in_set = self.pair_class[by_atom[place]]
 
 
 def is_prefix(name: str) -> bool:
@@ -336,15 +334,18 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         width=16,
     )
     signs = states.view(np.uint64)
+    place = _class_places(phrases)
+    asks = _asks(a)
     k.fill_states(phrases.on_first, phrases.edges, signs, states, 4, 3)
     k.fill_states(phrases.back_first, phrases.edges_back, signs, states, 6, 6)
     return k.Phrases(
         class_sign=sign,
         class_has=has,
-        mark_first=phrases.mark_first,
-        mark_set=phrases.mark_set,
+        class_place=place,
         anchor_first=phrases.anchor_first,
-        anchor_at=_columns(*phrases.anchor_at.T, code_of[phrase_of_anchor[phrases.anchor_at[:, 0]]], width=4),
+        anchor_at=np.column_stack([phrases.anchor_at, asks[phrases.anchor_at, 0]]).astype(np.uint32),
+        asks=asks,
+        set_places=_set_places(phrases, place),
         anchors=_columns(a.anchor, phrase_of_anchor, width=2),
         states=states,
         state_signs=signs,
@@ -352,6 +353,44 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         edges_back=phrases.edges_back,
         phrase_info=_columns(a.start[:-1], a.start[1:], denied_in, code_of, width=4),
     )
+
+
+def _class_places(phrases: Phrases) -> Array:
+    """Return uint8 of shape (classes,): 0 for classes that nothing asks for, places of their own for the most frequent.
+
+    The others share the rest of the places with such as are in the same large set, each place about as often met.
+    """
+    rates = np.bincount(phrases.class_of[:-2], [rate_of(name) for name in phrases.names], phrases.classes)
+    by_size = np.argsort(np.bincount(phrases.set_of)[phrases.set_of], kind="stable")
+    largest = np.full(phrases.classes, -1)
+    largest[phrases.class_in_set[by_size]] = phrases.set_of[by_size]  # the last one written stays
+    asked = np.flatnonzero(largest >= 0)
+    order = asked[np.argsort(-rates[asked], kind="stable")]
+    place = np.zeros(phrases.classes, np.uint8)
+    place[order[:OWN_PLACES]] = np.arange(1, len(order[:OWN_PLACES]) + 1)
+    shared = order[OWN_PLACES:][np.argsort(largest[order[OWN_PLACES:]], kind="stable")]
+    share = np.cumsum(rates[shared]) / max(rates[shared].sum(), UNSEEN)
+    place[shared] = 1 + OWN_PLACES + (share * (k.PLACES - 2 - OWN_PLACES)).astype(np.uint8)
+    return place
+
+
+def _set_places(phrases: Phrases, place: Array) -> Array:
+    """Return uint64 of shape (sets + 1, PLACES / 64); the last row has all."""
+    sets = len(phrases.catalogue.automata.set_first) - 1
+    marked = np.zeros((sets + 1, k.PLACES), bool)
+    marked[phrases.set_of, place[phrases.class_in_set]] = True
+    marked[sets] = True
+    return np.packbits(marked, axis=1, bitorder="little").view(np.uint64)
+
+
+def _asks(a: Automata) -> Array:
+    """Return uint32 of shape (anchors, ASKED): what anchors ask for; where it is nothing, any word at their token."""
+    first, bits = a.asked_at[:, :, 0], a.asked_at[:, :, 1]
+    sets = len(a.set_first) - 1
+    if sets >= k.NUMBERED or abs(first).max(initial=0) > k.FIRST - k.WINDOW or bits.max(initial=0) >> k.WINDOW:
+        raise ValueError(f"the compiled path takes up to {k.NUMBERED} sets of words that are asked for")
+    packed = np.where(a.asked < 0, sets, a.asked) << 16 | (first & 255) << 8 | np.where(a.asked < 0, 1, bits)
+    return packed.astype(np.uint32)
 
 
 def _columns(*columns: Array, width: int = 8) -> Array:
@@ -413,7 +452,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
 
-    classes, sets = ints(phrases.classes, 4), ints(phrases.sets + 1, 4)
+    most = int(np.diff(phrases.anchor_first).max(initial=0))
     tokens_of_text = k.Tokens(
         folded=np.zeros(text_room, np.uint32),
         start=ints(room),
@@ -438,24 +477,15 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         weight_of=bits.view(np.float32),
         form_stamp=ints(len(words.form_id)),
     )
-    sets[-1, 2:] = -1
-    sentence = ints(room + 2 * k.FIRST)
-    sentence[: k.FIRST] = -1
+    classes = ints(room + 2 * k.FIRST)
+    classes[: k.FIRST] = k.BREAK
     layout = k.Layout(
         clock=np.zeros(2, np.int64),
         flags=ints(room),
         kept=ints(room + k.FIRST),
-        classes=ints(room + k.FIRST),
-        sentence=sentence,
-        token_sign=np.zeros((room + 2 * k.FIRST, 2), np.uint64),
-        before=ints(room + k.FIRST),
-        class_seen=classes,
-        class_at=classes.view(np.uint64),
-        present=ints(phrases.classes + 1),
-        set_seen=sets,
-        set_at=sets.view(np.uint64),
-        likely=ints(len(phrases.anchor_at) + 1, 2),
-        likely_at=np.zeros(len(phrases.anchor_at) + 1, np.uint64),
+        classes=classes,
+        places=np.zeros(room + 2 * k.FIRST, np.uint8),
+        likely=ints(k.LIKELY + most, 2),
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )

@@ -103,7 +103,10 @@ NEUTRAL = 24  # shift, in `marks` only: number of the neutral form + 1
 LANES = 6  # at most
 MAX_STAMP = (1 << 31) - 2
 WIDEST = 64  # tokens that a phrase may take: patterns.MAX_PATTERN is less
-FIRST = 4  # place of the first token that phrases see: tokens are looked at so far around one
+FIRST = 64  # place of the first token that phrases see: tokens are looked at so far around one, and not further
+WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes have a place among
+LIKELY = 1024  # anchors that are gathered before they are looked at closer
+BREAK = -1  # class of a sentence boundary
 NUMBERED = 1 << 16  # atoms, and classes
 BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
 
@@ -158,10 +161,11 @@ class Phrases(NamedTuple):
 
     class_sign: Any  # uint64 (classes, 2): one of 128 bits for each atom (`mark_of`)
     class_has: Any  # uint32: a hash set of class << 16 | atom
-    mark_first: Any  # int32 (classes + 1,): where the sets start that words of a class are in and anchors ask for
-    mark_set: Any  # int32
+    class_place: Any  # uint8 (classes,): which of PLACES bits stands for a class; 0 for that without atoms only
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
-    anchor_at: Any  # int32 (places, 4): number of an anchor, two sets that it asks for, number of the code
+    anchor_at: Any  # uint32 (places, 2): number of an anchor, what it asks for first
+    asks: Any  # uint32 (anchors, ASKED): number of a set << 16 | first offset << 8 | bits; see `anchors.Ask`
+    set_places: Any  # uint64 (sets + 1, PLACES / 64): places of the classes that have an atom of the set; the last all
     anchors: Any  # int32 (anchors, 2): state, phrase
     states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
     state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
@@ -223,22 +227,14 @@ class Cache(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where words stand in one text, to look for phrases. A stamp says which text something was written for."""
+    """Where words stand in one text, to look for phrases."""
 
     clock: Any  # int64 (2,): number of the text; of a walk
     flags: Any  # int32, one a token
     kept: Any  # int32: the token of each one that phrases see
-    classes: Any  # int32: of these
-    sentence: Any  # int32: number of their sentence; -1 before the first token, from FIRST on, and after the last
-    token_sign: Any  # uint64 (tokens, 2): the signs of their classes
-    before: Any  # int32: the last one before it of the same class, -1 without
-    class_seen: Any  # int32 (classes, 4): stamp, last token
-    class_at: Any  # uint64, the same bytes: in place 1, bits of the sentences, modulo 64, that it is in
-    present: Any  # int32 (classes + 1,): classes
-    set_seen: Any  # int32 (sets + 1, 4): stamp
-    set_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise; the last row has all, always
-    likely: Any  # int32 (places, 2): an anchor that may be met with, and a class that stands on it
-    likely_at: Any  # uint64: bits of the sentences
+    classes: Any  # int32: of these, from FIRST on, BREAK before the first and after the last
+    places: Any  # uint8: of these classes
+    likely: Any  # int32 (LIKELY and more, 2): a token, an anchor of which a phrase is likely there
     seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
     stack: Any  # int32 (places, 2): state, token
 
@@ -1021,7 +1017,7 @@ def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any, w
 
 @inlined
 def step(
-    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, edges: Any, low: Any, high: Any,
+    stack: Any, seen: Any, classes: Any, sign: Any, has: Any, edges: Any, low: Any, high: Any,
     walk: Any, size: int, first: int, token: int, at: int, reach: int, begin: int, end: int, way: int,
 ) -> int:  # fmt: skip
     """Put what edges [begin, end) lead to from `at` on the stack (1: on, -1: back); return its new size.
@@ -1029,14 +1025,13 @@ def step(
     `low` and `high` are the marks of what they lead to. Each state is seen once at each token, so a
     walk takes no longer than the phrase is long and wide.
     """
-    own = sentence[at]
     for distance in range(1, reach + 1):
         other = at + way * distance
-        if sentence[other] != own:
+        klass = i64(classes[other])
+        if klass == BREAK:
             break
-        some, more = sign[other, 0], sign[other, 1]
+        some, more = sign[klass, 0], sign[klass, 1]
         if (some & low) | (more & high):
-            klass = i64(classes[other])
             for e in range(begin, end):
                 edge = edges[e, 0]
                 half = more if edge & u64(1 << 22) else some
@@ -1058,7 +1053,7 @@ def step(
 
 @inlined
 def walk_back(
-    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
+    stack: Any, seen: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
     walk: Any, size: int, first: int, token: int, whole: bool,
 ) -> Any:  # fmt: skip
     """Return where the leftmost way from the start to what is on the stack begins, -1 if none; any if not `whole`."""
@@ -1071,7 +1066,7 @@ def walk_back(
             if not whole:
                 break
         size = step(
-            stack, seen, sentence, classes, sign, has, edges, signs[state, 6], signs[state, 7],
+            stack, seen, classes, sign, has, edges, signs[state, 6], signs[state, 7],
             walk, size, first, token, at, i64(states[state, 6]), i64(states[state, 4]), i64(states[state, 5]), -1,
         )  # fmt: skip
     return best
@@ -1079,7 +1074,7 @@ def walk_back(
 
 @inlined
 def walk_on(
-    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
+    stack: Any, seen: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
     walk: Any, state: int, first: int, token: int, one: bool,
 ) -> Any:  # fmt: skip
     """Return the offsets (bits) at which the phrase of a state that stands at `token` ends; just `one` where asked."""
@@ -1095,24 +1090,10 @@ def walk_on(
             if one:
                 break
         size = step(
-            stack, seen, sentence, classes, sign, has, edges, signs[state, 4], signs[state, 5],
+            stack, seen, classes, sign, has, edges, signs[state, 4], signs[state, 5],
             walk, size, first, token, at, i64(states[state, 3]), i64(states[state, 1]), i64(states[state, 2]), 1,
         )  # fmt: skip
     return ends
-
-
-@inlined
-def may_go(token_sign: Any, low: Any, high: Any, reach: int, token: int, way: int) -> Any:
-    """Return False where no token within reach (1: on, -1: back) has a mark that is asked for.
-
-    Without branches, which nobody could foretell: so not further than FIRST tokens, and past the
-    ends of sentences, which the walk then stops at.
-    """
-    found = u64(reach > FIRST)
-    for distance in range(1, FIRST + 1):
-        other = token + way * distance
-        found |= ((token_sign[other, 0] & low) | (token_sign[other, 1] & high)) * u64(distance <= reach)
-    return found != u64(0)
 
 
 @compiled
@@ -1126,7 +1107,7 @@ def leftmost(Q: Any, P: Any, phrase: int, token: int) -> Any:
             size += 1
     Q.clock[1] += 1
     return walk_back(
-        Q.stack, Q.seen, Q.sentence, Q.classes, Q.token_sign, P.class_has, P.states, P.state_signs,
+        Q.stack, Q.seen, Q.classes, P.class_sign, P.class_has, P.states, P.state_signs,
         P.edges_back, u64(Q.clock[1]), size, first, token, True,
     )  # fmt: skip
 
@@ -1162,87 +1143,98 @@ def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -
     return False
 
 
+@inlined
+def is_met(ask: Any, token: int, places: Any, sets: Any) -> Any:
+    """Return 1 where a word that is asked for may stand where it must, 0 where none does; near a text's ends, either.
+
+    Without branches, which nobody could foretell.
+    """
+    held, bits = i64(ask >> u32(16)), u64(ask & u32(255))
+    at = token + i64(np.int8(ask >> u32(8)))
+    met = u64(0)
+    for i in range(WINDOW):
+        place = places[u64(at + i)]
+        met |= (bits >> u64(i)) & (sets[u64(held), u64(place >> 6)] >> u64(place & 63))
+    return i64(met & u64(1))
+
+
 @compiled
-def likely_anchors(classes: int, stamp: int, found: Any, Q: Any, P: Any) -> int:
-    """Note the anchors on which words of the text stand, with what they ask for in one sentence; return how many."""
-    set_seen, set_at, class_at, present = Q.set_seen, Q.set_at, Q.class_at, Q.present
-    mark_first, mark_set, anchor_first, anchor_at = P.mark_first, P.mark_set, P.anchor_first, P.anchor_at
-    likely, likely_at = Q.likely, Q.likely_at
-    for c in range(classes):
-        klass = i64(present[c])
-        at = class_at[klass, 1]
-        for m in range(mark_first[klass], mark_first[klass + 1]):
-            held = i64(mark_set[m])
-            set_at[held, 1] = at if set_seen[held, 0] != stamp else set_at[held, 1] | at
-            set_seen[held, 0] = stamp
-    set_seen[len(set_seen) - 1, 0] = stamp
+def likely_anchors(token: int, end: int, Q: Any, P: Any) -> tuple[int, int]:
+    """Note the anchors on which the words from a token on stand, where the first they ask for is met.
+
+    Return (how many, the token to go on from).
+    """
+    classes, places, likely = Q.classes, Q.places, Q.likely
+    anchor_first, anchor_at, sets = P.anchor_first, P.anchor_at, P.set_places
     count = 0
-    for c in range(classes):
-        klass = i64(present[c])
-        for a in range(anchor_first[klass], anchor_first[klass + 1]):
-            one, two = i64(anchor_at[a, 1]), i64(anchor_at[a, 2])
-            at = class_at[klass, 1] & set_at[one, 1] & set_at[two, 1]
-            there = (set_seen[one, 0] == stamp) & (set_seen[two, 0] == stamp) & (at != u64(0))
-            likely[count, 0] = anchor_at[a, 0]
-            likely[count, 1] = klass
-            likely_at[count] = at
-            count += i64(there & ((found >> u64(anchor_at[a, 3])) & u64(1) == u64(0)))
-    return count
+    while token < end and count < LIKELY:
+        klass = u64(classes[token] + 1)
+        for a in range(anchor_first[klass], anchor_first[klass + u64(1)]):
+            likely[count, 0] = token
+            likely[count, 1] = anchor_at[a, 0]
+            count += is_met(anchor_at[a, 1], token, places, sets)
+        token += 1
+    return count, token
 
 
 @compiled
-def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
+def still_likely(count: int, ask: int, Q: Any, P: Any) -> int:
+    """Keep the anchors noted that meet one more of the things they ask for; return how many."""
+    likely, asks, places, sets = Q.likely, P.asks, Q.places, P.set_places
+    kept = 0
+    for c in range(count):
+        token, anchor = i64(likely[c, 0]), i64(likely[c, 1])
+        likely[kept, 0], likely[kept, 1] = token, anchor
+        kept += is_met(asks[anchor, ask], token, places, sets)
+    return kept
+
+
+@compiled
+def find_phrases(end: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of all phrases in a text that are not negated.
 
-    A phrase is looked for from its anchors alone, where what it needs is in one sentence, and only
-    as long as its code is not found.
+    A phrase is looked for from its anchors alone, where what they ask for is near. `end` is the end of
+    the tokens that phrases see.
     """
-    count = likely_anchors(classes, stamp, found, Q, P)
-    class_seen, before, clock, likely, likely_at = Q.class_seen, Q.before, Q.clock, Q.likely, Q.likely_at
-    anchors, phrase_info = P.anchors, P.phrase_info
-    stack, seen, sentence, classes_of, token_sign = Q.stack, Q.seen, Q.sentence, Q.classes, Q.token_sign
+    token = FIRST
+    while token < end:
+        count, token = likely_anchors(token, end, Q, P)
+        for ask in range(1, P.asks.shape[1]):
+            count = still_likely(count, ask, Q, P)
+        found = walk_from(count, negates, found, K, Q, P, R)
+    return found
+
+
+@compiled
+def walk_from(count: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
+    """Return the codes found, with those of the phrases that stand on the anchors noted."""
+    clock, likely, anchors, phrase_info = Q.clock, Q.likely, P.anchors, P.phrase_info
+    stack, seen, classes, sign = Q.stack, Q.seen, Q.classes, P.class_sign
     states, signs, back, on, has = P.states, P.state_signs, P.edges_back, P.edges, P.class_has
     walk = u64(clock[1])
     for c in range(count):
-        anchor, at = i64(likely[c, 0]), likely_at[c]
+        token, anchor = i64(likely[c, 0]), i64(likely[c, 1])
         phrase = i64(anchors[anchor, 1])
         bit = u64(1) << u64(phrase_info[phrase, 3])
-        if found & bit:
+        if found & bit:  # a phrase is looked for only as long as its code is not found
             continue
         state, first = i64(anchors[anchor, 0]), i64(phrase_info[phrase, 0])
         deniable = (negates >> i64(phrase_info[phrase, 2])) & 1 != 0
-        begins, ends_there = states[state, 0] & BEGINS != 0, states[state, 0] & ENDS != 0
-        token = i64(class_seen[likely[c, 1], 1])
-        while token >= 0:
-            here = token
-            token = i64(before[token])
-            if not (
-                ((at >> ((u64(sentence[here]) >> u64(1)) & u64(63))) & u64(1) != u64(0))
-                & (begins | may_go(token_sign, signs[state, 6], signs[state, 7], states[state, 6], here, -1))
-                & (ends_there | may_go(token_sign, signs[state, 4], signs[state, 5], states[state, 3], here, 1))
-            ):
-                continue
-            stack[0, 0] = state
-            stack[0, 1] = here
-            walk += u64(1)
-            start = walk_back(
-                stack, seen, sentence, classes_of, token_sign, has, states, signs, back, walk, 1, first, here, False
-            )
-            if start < 0:
-                continue
-            walk += u64(1)
-            one = not deniable
-            ends = walk_on(
-                stack, seen, sentence, classes_of, token_sign, has, states, signs, on, walk, state, first, here, one
-            )
-            if ends and deniable:
-                clock[1] = i64(walk)
-                if not stands(K, Q, phrase, here, ends, P, R):
-                    ends = u64(0)
-                walk = u64(clock[1])
-            if ends:
-                found |= bit
-                break
+        stack[0, 0] = state
+        stack[0, 1] = token
+        walk += u64(1)
+        start = walk_back(stack, seen, classes, sign, has, states, signs, back, walk, 1, first, token, False)
+        if start < 0:
+            continue
+        walk += u64(1)
+        ends = walk_on(stack, seen, classes, sign, has, states, signs, on, walk, state, first, token, not deniable)
+        if ends and deniable:
+            clock[1] = i64(walk)
+            if not stands(K, Q, phrase, token, ends, P, R):
+                ends = u64(0)
+            walk = u64(clock[1])
+        if ends:
+            found |= bit
     clock[1] = i64(walk)
     return found
 
@@ -1257,9 +1249,9 @@ def weigh(
     """Return (logit, codes, language, distinct words) of a tokenised text."""
     stamp = next_text(C, Q)
     find_words(K, count, to, C, N, W)
-    classes, negates = spread(count, stamp, C, Q, P)
-    found = find_phrases(classes, stamp, negates, found, K, Q, P, R)
-    total, words, spoken = add_up(count, stamp, K, C, Q, N, W, R)
+    end, negates = spread(count, C, Q, P)
+    found = find_phrases(end, negates, found, K, Q, P, R)
+    total, words, spoken = add_up(count, stamp, K, C, N, W, R)
     logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
     return logit, found, spoken, words
 
@@ -1270,60 +1262,35 @@ def next_text(C: Any, Q: Any) -> int:
     Q.clock[0] += 1
     if Q.clock[0] > MAX_STAMP:
         Q.clock[0] = 1
-        Q.class_seen[:] = 0
-        Q.set_seen[:, 0] = 0
         C.form_stamp[:] = 0
         C.words[:, 4] = 0
     return int(Q.clock[0])
 
 
 @compiled
-def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int]:
-    """Lay out the tokens that phrases see, by class; return (classes present, bits of the lanes that negate)."""
-    kept, sentence, present, negates = FIRST, 0, 0, 0
-    cache, slots = C.words, C.slot
-    flags_of, kept_of, classes, sentences, before = Q.flags, Q.kept, Q.classes, Q.sentence, Q.before
-    last, class_at, present_classes = Q.class_seen, Q.class_at, Q.present
-    token_sign, sign = Q.token_sign, P.class_sign
-    here = u64(1)
+def spread(count: int, C: Any, Q: Any, P: Any) -> tuple[int, int]:
+    """Lay out the tokens that phrases see; return (their end, bits of the lanes that negate)."""
+    kept, negates = FIRST, 0
+    cache, slots, class_place = C.words, C.slot, P.class_place
+    flags_of, kept_of, classes, places = Q.flags, Q.kept, Q.classes, Q.places
     for i in range(count):
         slot = slots[i]
-        if slot < 0:
-            flags_of[i] = STOPS
-            kept_of[kept] = i
-            classes[kept] = 0
-            token_sign[kept, 0] = token_sign[kept, 1] = u64(0)
-            sentences[kept] = sentence + 1
-            sentence += 2
-            here = (here << u64(1)) | (here >> u64(63))
-            kept += 1
-            continue
         flags = i64(cache[slot, 9])
-        flags_of[i] = flags
-        if flags & UNMATCHED:
-            continue
-        negates |= flags >> NEGATES
         klass = i64(cache[slot, 5])
+        if slot < 0:
+            flags, klass = STOPS, i64(BREAK)
+        flags_of[i] = flags
+        negates |= flags >> NEGATES
         kept_of[kept] = i
         classes[kept] = klass
-        sentences[kept] = sentence
-        token_sign[kept, 0], token_sign[kept, 1] = sign[klass, 0], sign[klass, 1]
-        new = last[klass, 0] != stamp
-        present_classes[present] = klass
-        present += i64(new)
-        before[kept] = -1 if new else last[klass, 1]
-        class_at[klass, 1] = here if new else class_at[klass, 1] | here
-        last[klass, 0] = stamp
-        last[klass, 1] = kept
-        kept += 1
-    for i in range(kept, kept + FIRST):
-        sentences[i] = -1
-        token_sign[i, 0] = token_sign[i, 1] = u64(0)
-    return present, negates
+        places[kept] = class_place[klass] if klass >= 0 else 0
+        kept += 1 - (flags & UNMATCHED)
+    classes[kept] = BREAK
+    return kept, negates
 
 
 @compiled
-def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
+def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
     """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
     slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
     forms, crc, crc_shift = len(W.form_id), W.crc, W.crc_shift

@@ -70,6 +70,7 @@ def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray) -> Automata:
         longest=a.longest[phrases],
         anchor=new_state[a.anchor[anchors]],
         asked=new_set[a.asked[anchors]],
+        asked_at=a.asked_at[anchors],
         set_first=starts(np.diff(a.set_first)[sets]),
         set_atom=new_atom[a.set_atom[places(a.set_first, sets)]],
     )
