@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import threading
@@ -26,6 +27,7 @@ BLOCK = 256  # code points whose folds are worked out together
 EXPANSIONS = 1 << 18  # places; all of Unicode takes under 100,000
 SHIFTS = 48  # UTF-8 bytes: longer words are gone through byte by byte
 CODES = 64  # bits of a mask
+LINE = 64  # bytes of a cache line
 OWN_PLACES = 64  # classes that share their place with no other
 SHAPES = [f"#{digits}" for digits in range(10)]
 
@@ -128,6 +130,21 @@ class Hasher:
         h = (h ^ (h >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
         h ^= h >> np.uint64(29)
         return np.where(h == 0, np.uint64(1), h)
+
+
+def aligned(shape: tuple[int, ...], kind: type) -> Array:
+    """Return zeros that start with a cache line, so that a row of a line's size is one line and not parts of two."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    held = np.zeros(size + LINE, np.uint8)
+    skipped = -held.ctypes.data % LINE
+    return held[skipped : skipped + size].view(kind).reshape(shape)
+
+
+def lined_up(array: Array) -> Array:
+    """Return a copy that starts with a cache line."""
+    copy = aligned(array.shape, array.dtype.type)
+    copy[...] = array
+    return copy
 
 
 def hash_table(keys: Array, values: Sequence[int] | Array) -> tuple[Array, Array]:
@@ -247,7 +264,7 @@ class Phrases:
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
         pair, place = expand(rows_first(stands_on[order], atoms), self.pair_atom)
-        self.anchor_first = rows_first(self.pair_class[pair] + 1, self.classes + 1)  # the first row is for k.BREAK
+        self.anchor_first = rows_first(self.pair_class[pair], self.classes)
         self.anchor_at = order[place]
         by_atom = np.argsort(self.pair_atom, kind="stable")
         in_set, place = expand(rows_first(self.pair_atom[by_atom], atoms), a.set_atom)
@@ -319,7 +336,7 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     can_be_denied = np.array([negatable[p.code] for p in phrases.catalogue.phrases], bool)
     denied_in = np.where(can_be_denied, phrases.lane_of, k.LANES)  # the lane after the last has no negators
     phrase_of_anchor = phrases.phrase_of[a.anchor]
-    sign = np.zeros((phrases.classes, 2), np.uint64)
+    sign = aligned((phrases.classes, 2), np.uint64)
     has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
     k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
     states = _columns(
@@ -349,8 +366,8 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         anchors=_columns(a.anchor, phrase_of_anchor, width=2),
         states=states,
         state_signs=signs,
-        edges=phrases.edges,
-        edges_back=phrases.edges_back,
+        edges=lined_up(phrases.edges),
+        edges_back=lined_up(phrases.edges_back),
         phrase_info=_columns(a.start[:-1], a.start[1:], denied_in, code_of, width=4),
     )
 
@@ -380,7 +397,7 @@ def _set_places(phrases: Phrases, place: Array) -> Array:
     marked = np.zeros((sets + 1, k.PLACES), bool)
     marked[phrases.set_of, place[phrases.class_in_set]] = True
     marked[sets] = True
-    return np.packbits(marked, axis=1, bitorder="little").view(np.uint64)
+    return lined_up(np.packbits(marked, axis=1, bitorder="little").view(np.uint64))
 
 
 def _asks(a: Automata) -> Array:
@@ -395,7 +412,7 @@ def _asks(a: Automata) -> Array:
 
 def _columns(*columns: Array, width: int = 8) -> Array:
     """Return int32 of shape (rows, width); 16 are a cache line."""
-    table = np.zeros((len(columns[0]), width), np.int32)
+    table = aligned((len(columns[0]), width), np.int32)
     for i, column in enumerate(columns):
         table[:, i] = column
     return table
@@ -447,7 +464,8 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     """Return what one thread writes; `cached_words` is a power of two."""
     room = text_room // 2
     places = max(cached_words, 1 << (2 * room - 1).bit_length())  # all words of one text find a place
-    cached, bits = np.zeros((places, 16), np.int32), np.zeros(1, np.uint32)
+    cached, bits = aligned((places + 1, 16), np.int32), np.zeros(1, np.uint32)
+    cached[-1, [5, 9]] = k.BREAK, k.STOPS  # a sentence boundary
 
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
@@ -481,11 +499,11 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     classes[: k.FIRST] = k.BREAK
     layout = k.Layout(
         clock=np.zeros(2, np.int64),
-        flags=ints(room),
         kept=ints(room + k.FIRST),
         classes=classes,
         places=np.zeros(room + 2 * k.FIRST, np.uint8),
-        likely=ints(k.LIKELY + most, 2),
+        stands=ints(room + k.FEW_ANCHORS, 3),
+        likely=ints(k.LIKELY + most + k.FEW_ANCHORS, 2),
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )

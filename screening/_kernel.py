@@ -106,6 +106,7 @@ WIDEST = 64  # tokens that a phrase may take: patterns.MAX_PATTERN is less
 FIRST = 64  # place of the first token that phrases see: tokens are looked at so far around one, and not further
 WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes have a place among
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
+FEW_ANCHORS = 4  # that most words with any have
 BREAK = -1  # class of a sentence boundary
 NUMBERED = 1 << 16  # atoms, and classes
 BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
@@ -213,7 +214,8 @@ class Tokens(NamedTuple):
 class Cache(NamedTuple):
     """Words met so far, and the distinct pairs of a text. It only saves time: no result depends on it."""
 
-    words: Any  # int32 (places, 16): hash, weight (two places each), stamp, class, form + 1, crc32, UTF-8 bytes, flags
+    words: Any  # int32 (places, 16): hash, weight (two places each), stamp, class, form + 1, crc32, UTF-8 bytes, flags,
+    # the place of its class, the first anchor of the class, their number
     words_u64: Any  # views of it
     words_f64: Any
     used: Any  # int64 (1,): places taken
@@ -230,11 +232,11 @@ class Layout(NamedTuple):
     """Where words stand in one text, to look for phrases."""
 
     clock: Any  # int64 (2,): number of the text; of a walk
-    flags: Any  # int32, one a token
     kept: Any  # int32: the token of each one that phrases see
     classes: Any  # int32: of these, from FIRST on, BREAK before the first and after the last
     places: Any  # uint8: of these classes
-    likely: Any  # int32 (LIKELY and more, 2): a token, an anchor of which a phrase is likely there
+    stands: Any  # int32 (tokens, 3): a token whose class has anchors, the first of these, their number
+    likely: Any  # int32 (LIKELY and more, 2): a token, an anchor of which a phrase may be there
     seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
     stack: Any  # int32 (places, 2): state, token
 
@@ -800,7 +802,7 @@ def grams(f: Any, at: int, n: int, to: int, crc: Any, weights: Any) -> float:
 
 
 @compiled
-def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W: Any) -> None:
+def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W: Any, P: Any) -> None:
     """Work out all that is to be known of a word, into a place of the word cache."""
     head = f[at]
     name = find(N.keys, N.values, h)
@@ -817,7 +819,9 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
     word = C.words[slot]
     C.words_u64[slot, 0] = h
     word[4] = 0
-    word[5] = W.name_class[best if best >= 0 else len(W.name_class) - 2 + number]
+    klass = W.name_class[best if best >= 0 else len(W.name_class) - 2 + number]
+    word[5], word[10] = klass, P.class_place[klass]
+    word[11], word[12] = P.anchor_first[klass], P.anchor_first[klass + 1] - P.anchor_first[klass]
     marks = max(find(W.mark_keys, W.mark_values, h), i64(0))
     flags = marks & ((1 << NEUTRAL) - 1)
     picture = n == 1 and head & u32(EMOJI)
@@ -858,22 +862,22 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
 
 
 @compiled
-def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any) -> None:
-    """Write the place of each token's word in the cache, -1 for a boundary; learn the new words."""
+def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any, P: Any) -> None:
+    """Write the place of each token's word in the cache, the last for a boundary; learn the new words."""
     hashes, slots, cache = K.hash, C.slot, C.words_u64
-    places = len(cache) - 1
-    if C.used[0] + count > len(cache) // 2 + len(cache) // 4:
-        cache[:] = u64(0)
+    places = len(cache) - 2
+    if C.used[0] + count > places // 2 + places // 4:
+        cache[: places + 1] = u64(0)
         C.used[0] = 0
     for i in range(count):
         h = hashes[i]
         if not h:
-            slots[i] = -1
+            slots[i] = places + 1
             continue
         slot = i64(h >> u64(24)) & places
         while cache[slot, 0] != h:
             if not cache[slot, 0]:
-                learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W)
+                learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W, P)
                 C.used[0] += 1
                 break
             slot = (slot + 1) & places
@@ -1113,10 +1117,10 @@ def leftmost(Q: Any, P: Any, phrase: int, token: int) -> Any:
 
 
 @compiled
-def is_negated(K: Any, Q: Any, lane: int, start: int, R: Any) -> Any:
+def is_negated(K: Any, C: Any, lane: int, start: int, R: Any) -> Any:
     """Return whether a negator stands shortly before token `start` in its clause."""
     for i in range(start - 1, max(-1, start - 1 - R.reach), -1):
-        flags = Q.flags[i]
+        flags = i64(C.words[C.slot[i], 9])
         if flags & STOPS:
             return False
         for c in range(K.end[i], K.start[i + 1]):
@@ -1124,19 +1128,19 @@ def is_negated(K: Any, Q: Any, lane: int, start: int, R: Any) -> Any:
                 return False
         if (flags >> (NEGATES + lane)) & 1:
             for m in range(i + 1, start + 1):  # noqa: SIM110 - numba knows no generators here
-                if Q.flags[m] & AFFIRMS:
+                if C.words[C.slot[m], 9] & AFFIRMS:
                     return False
             return True
     return False
 
 
 @compiled
-def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -> Any:
+def stands(K: Any, C: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -> Any:
     """Return whether a phrase that ends at some offsets from `token` is not negated at one of them."""
     while ends:
         if ends & u64(1):
             start = leftmost(Q, P, phrase, token)
-            if not is_negated(K, Q, P.phrase_info[phrase, 2], Q.kept[start], R):
+            if not is_negated(K, C, P.phrase_info[phrase, 2], Q.kept[start], R):
                 return True
         token += 1
         ends >>= u64(1)
@@ -1159,22 +1163,35 @@ def is_met(ask: Any, token: int, places: Any, sets: Any) -> Any:
 
 
 @compiled
-def likely_anchors(token: int, end: int, Q: Any, P: Any) -> tuple[int, int]:
-    """Note the anchors on which the words from a token on stand, where the first they ask for is met.
+def gather(stand: int, stands: int, Q: Any) -> tuple[int, int]:
+    """Note the anchors of all tokens from `stand` on, as far as there is room.
 
-    Return (how many, the token to go on from).
+    Return (how many, where to go on). What memory holds of them is looked up later, for all at once: waiting
+    for it is what takes time, and the processor waits for one only where nothing depends on it.
     """
-    classes, places, likely = Q.classes, Q.places, Q.likely
-    anchor_first, anchor_at, sets = P.anchor_first, P.anchor_at, P.set_places
+    stood, likely = Q.stands, Q.likely
     count = 0
-    while token < end and count < LIKELY:
-        klass = u64(classes[token] + 1)
-        for a in range(anchor_first[klass], anchor_first[klass + u64(1)]):
-            likely[count, 0] = token
-            likely[count, 1] = anchor_at[a, 0]
-            count += is_met(anchor_at[a, 1], token, places, sets)
-        token += 1
-    return count, token
+    while stand < stands and count < LIKELY:
+        token, first, anchors = stood[stand, 0], stood[stand, 1], stood[stand, 2]
+        for a in range(FEW_ANCHORS):  # most have no more: without a branch
+            likely[count + a, 0], likely[count + a, 1] = token, first + a
+        for a in range(FEW_ANCHORS, anchors):
+            likely[count + a, 0], likely[count + a, 1] = token, first + a
+        count += anchors
+        stand += 1
+    return count, stand
+
+
+@compiled
+def likely_anchors(count: int, Q: Any, P: Any) -> int:
+    """Keep the anchors noted that meet the first thing they ask for; return how many."""
+    likely, anchor_at, places, sets = Q.likely, P.anchor_at, Q.places, P.set_places
+    kept = 0
+    for c in range(count):
+        token, place = likely[c, 0], likely[c, 1]
+        likely[kept, 0], likely[kept, 1] = token, anchor_at[place, 0]
+        kept += is_met(anchor_at[place, 1], i64(token), places, sets)
+    return kept
 
 
 @compiled
@@ -1190,23 +1207,23 @@ def still_likely(count: int, ask: int, Q: Any, P: Any) -> int:
 
 
 @compiled
-def find_phrases(end: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
+def find_phrases(stands: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of all phrases in a text that are not negated.
 
-    A phrase is looked for from its anchors alone, where what they ask for is near. `end` is the end of
-    the tokens that phrases see.
+    A phrase is looked for from its anchors alone, where what they ask for is near.
     """
-    token = FIRST
-    while token < end:
-        count, token = likely_anchors(token, end, Q, P)
+    stand = 0
+    while stand < stands:
+        count, stand = gather(stand, stands, Q)
+        count = likely_anchors(count, Q, P)
         for ask in range(1, P.asks.shape[1]):
             count = still_likely(count, ask, Q, P)
-        found = walk_from(count, negates, found, K, Q, P, R)
+        found = walk_from(count, negates, found, K, C, Q, P, R)
     return found
 
 
 @compiled
-def walk_from(count: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
+def walk_from(count: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of the phrases that stand on the anchors noted."""
     clock, likely, anchors, phrase_info = Q.clock, Q.likely, P.anchors, P.phrase_info
     stack, seen, classes, sign = Q.stack, Q.seen, Q.classes, P.class_sign
@@ -1230,7 +1247,7 @@ def walk_from(count: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: A
         ends = walk_on(stack, seen, classes, sign, has, states, signs, on, walk, state, first, token, not deniable)
         if ends and deniable:
             clock[1] = i64(walk)
-            if not stands(K, Q, phrase, token, ends, P, R):
+            if not stands(K, C, Q, phrase, token, ends, P, R):
                 ends = u64(0)
             walk = u64(clock[1])
         if ends:
@@ -1248,9 +1265,9 @@ def weigh(
 ) -> tuple[float, Any, int, int]:
     """Return (logit, codes, language, distinct words) of a tokenised text."""
     stamp = next_text(C, Q)
-    find_words(K, count, to, C, N, W)
-    end, negates = spread(count, C, Q, P)
-    found = find_phrases(end, negates, found, K, Q, P, R)
+    find_words(K, count, to, C, N, W, P)
+    stands, negates = spread(count, C, Q)
+    found = find_phrases(stands, negates, found, K, C, Q, P, R)
     total, words, spoken = add_up(count, stamp, K, C, N, W, R)
     logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
     return logit, found, spoken, words
@@ -1263,36 +1280,33 @@ def next_text(C: Any, Q: Any) -> int:
     if Q.clock[0] > MAX_STAMP:
         Q.clock[0] = 1
         C.form_stamp[:] = 0
-        C.words[:, 4] = 0
+        C.words[:-1, 4] = 0
     return int(Q.clock[0])
 
 
 @compiled
-def spread(count: int, C: Any, Q: Any, P: Any) -> tuple[int, int]:
-    """Lay out the tokens that phrases see; return (their end, bits of the lanes that negate)."""
-    kept, negates = FIRST, 0
-    cache, slots, class_place = C.words, C.slot, P.class_place
-    flags_of, kept_of, classes, places = Q.flags, Q.kept, Q.classes, Q.places
+def spread(count: int, C: Any, Q: Any) -> tuple[int, int]:
+    """Lay out the tokens that phrases see; return (how many have anchors, bits of the lanes that negate)."""
+    kept, negates, standing = FIRST, 0, 0
+    cache, slots = C.words, C.slot
+    kept_of, classes, places, stands = Q.kept, Q.classes, Q.places, Q.stands
     for i in range(count):
-        slot = slots[i]
-        flags = i64(cache[slot, 9])
-        klass = i64(cache[slot, 5])
-        if slot < 0:
-            flags, klass = STOPS, i64(BREAK)
-        flags_of[i] = flags
+        word = cache[u64(slots[i])]
+        flags, anchors = i64(word[9]), word[12]
         negates |= flags >> NEGATES
-        kept_of[kept] = i
-        classes[kept] = klass
-        places[kept] = class_place[klass] if klass >= 0 else 0
+        kept_of[kept], classes[kept], places[kept] = i, word[5], word[10]
+        stands[standing, 0], stands[standing, 1], stands[standing, 2] = kept, word[11], anchors
+        standing += i64(anchors > 0)
         kept += 1 - (flags & UNMATCHED)
     classes[kept] = BREAK
-    return kept, negates
+    return standing, negates & ((1 << LANES) - 1)
 
 
 @compiled
 def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
     """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
     slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
+    boundary = len(cache) - 1
     forms, crc, crc_shift = len(W.form_id), W.crc, W.crc_shift
     words, letters, resume, pairs = 0, 0, 0, 0
     spanish, portuguese, english = 0, 0, 0
@@ -1300,7 +1314,7 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
     previous, previous_key = i64(-1), u32(0)
     for i in range(count):
         slot = i64(slots[i])
-        if slot < 0:
+        if slot == boundary:
             previous = i64(-1)
             continue
         if i < resume:
