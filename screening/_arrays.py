@@ -472,7 +472,11 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
 
     most = int(np.diff(phrases.anchor_first).max(initial=0))
     tokens_of_text = k.Tokens(
-        folded=np.zeros(text_room, np.uint32),
+        folded=aligned((text_room + 3 * k.PADDING,), np.uint32),
+        low=aligned((text_room + 3 * k.PADDING,), np.uint8),
+        bounds=ints(text_room + 3 * k.PADDING, 2),
+        marks=aligned((text_room // 64 + 8, 4), np.uint64),
+        glued=ints(room),
         start=ints(room),
         end=ints(room),
         at=ints(room),

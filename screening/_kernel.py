@@ -15,7 +15,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import types
 from numba.core.cpu import CPUTargetOptions
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +72,50 @@ def kept(function: F) -> F:
     return cast(F, dispatcher)
 
 
+def signs_of(text: str) -> tuple[Any, Any]:
+    """Return ASCII characters as two numbers of 64 bits."""
+    bits = sum(1 << ord(sign) for sign in text)
+    return np.uint64(bits & 0xFFFFFFFFFFFFFFFF), np.uint64(bits >> 64)
+
+
+U64, U128 = ir.IntType(64), ir.IntType(128)
+
+
+@intrinsic
+def trailing_zeros(typing: Any, bits: Any) -> Any:
+    """Return how many bits below the lowest set one; 64 where none is set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def mixed(typing: Any, a: Any, b: Any) -> Any:
+    """Return the upper and the lower half of a product of 64-bit numbers, put together by exclusive or."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        product = builder.mul(*(builder.zext(argument, U128) for argument in arguments))
+        return builder.xor(builder.trunc(product, U64), builder.trunc(builder.lshr(product, U128(64)), U64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
+def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
+    """Return the eight bytes at a place of an array of bytes as one number, the first one lowest."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.bitcast(builder.gep(array.data, [arguments[1]]), U64.as_pointer())
+        loaded = builder.load(at)
+        loaded.align = 1
+        return loaded
+
+    return types.uint64(data, types.int64), generate
+
+
 # Class bits of a packed code point, above its 21 bits.
 CODE = 0x1FFFFF
 WORD = 1 << 21  # \w
@@ -83,8 +131,17 @@ CLAUSE = 1 << 30  # what a negator does not reach past
 EMOJI = 1 << 31  # tokens.is_emoji
 DOT, COMMA, DOLLAR, AT, UNDERSCORE = 46, 44, 36, 64, 95
 
+# Columns of `Tokens.marks`
+CHUNKS, PLAIN, DRAWN_OUT, STANDING = 0, 1, 2, 3
+
 # Ranges of code points for `_HIDDEN`
 LATIN, FOREIGN, INVISIBLE = 1, 2, 3
+
+# Signs that may cut up a word: between single letters, and between longer pieces
+LETTER_JOINERS = signs_of(" ._-*/|~,")
+PIECE_JOINERS = signs_of("._*|~")
+# All bits of the first 0 to 7 bytes of a number, of all eight, and so on; from 24 on, what is left of them for a second
+FIRST_BYTES = np.array([(1 << 8 * min(max(size, 0), 8)) - 1 for size in (*range(24), *range(-8, 16))], np.uint64)
 
 # What a call may end with.
 DONE, NEED_FOLDS, NEED_ROOM, NOT_UTF8 = 0, 1, 2, 3
@@ -105,6 +162,7 @@ MAX_STAMP = (1 << 31) - 2
 WIDEST = 64  # tokens that a phrase may take: patterns.MAX_PATTERN is less
 FIRST = 64  # place of the first token that phrases see: tokens are looked at so far around one, and not further
 WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes have a place among
+PADDING = 128  # zeros after a folded text, which no loop over blocks of 64 reads beyond
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
 FEW_ANCHORS = 4  # that most words with any have
 BREAK = -1  # class of a sentence boundary
@@ -201,6 +259,10 @@ class Tokens(NamedTuple):
     """One text, folded and tokenised."""
 
     folded: Any  # uint32: the folded text, then repaired words
+    low: Any  # uint8: the lower bytes of the folded text
+    marks: Any  # uint64 (blocks, 4), a bit a code point: in a chunk; a letter below U+0100; the third alike; by itself
+    bounds: Any  # int32 (code points, 2): begin and end of each chunk and of what stands by itself
+    glued: Any  # int32: tokens that one character may hold together with the one before
     start: Any  # int32, one a token: its place in the folded text
     end: Any
     at: Any  # int32: where its text stands in `folded`
@@ -215,7 +277,7 @@ class Cache(NamedTuple):
     """Words met so far, and the distinct pairs of a text. It only saves time: no result depends on it."""
 
     words: Any  # int32 (places, 16): hash, weight (two places each), stamp, class, form + 1, crc32, UTF-8 bytes, flags,
-    # the place of its class, the first anchor of the class, their number
+    # the place of its class, the first anchor of the class, their number, nothing, and the hash that tables hold
     words_u64: Any  # views of it
     words_f64: Any
     used: Any  # int64 (1,): places taken
@@ -286,8 +348,38 @@ def insert(keys: Any, values: Any, new_keys: Any, new_values: Any) -> Any:
     return True
 
 
+@inlined
+def short_hash(first: Any, second: Any, seed: Any) -> Any:
+    """Return the hash of a word of up to 16 code points below U+0100: its bytes, zeros after them."""
+    h = mixed(first ^ seed[0], second ^ seed[1])
+    return h if h else u64(1)
+
+
 @compiled
 def hash_of(f: Any, at: int, n: int, seed: Any) -> Any:
+    """Return by what a word is known in the word cache; never 0."""
+    h, above = seed[0], u64(0)
+    first, second, size = u64(0), u64(0), 0
+    for i in range(n):
+        code = u64(f[at + i] & u32(CODE))
+        above = (above ^ (code >> u64(8))) * seed[1]  # stays 0 where all are below U+0100
+        if size == 16:
+            h = mixed(first ^ h, second ^ seed[1])
+            first, second, size = u64(0), u64(0), 0
+        if size < 8:
+            first |= (code & u64(255)) << u64(8 * size)
+        else:
+            second |= (code & u64(255)) << u64(8 * (size - 8))
+        size += 1
+    h = mixed(first ^ h, second ^ seed[1])
+    if above:
+        h = mixed(h ^ above, seed[2])
+    return h if h else u64(1)
+
+
+@compiled
+def name_hash_of(f: Any, at: int, n: int, seed: Any) -> Any:
+    """Return the hash of a word as the tables hold it, which those of its beginnings lead to."""
     h, multiplier = seed[0], seed[1]
     for i in range(at, at + n):
         h = (h ^ u64(f[i] & u32(CODE))) * multiplier
@@ -342,7 +434,7 @@ def cut(data: Any, p: int, end: int, limit: int) -> int:
 @compiled
 def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
     """Fold a text into f; return (status, folded code points or what is needed, whether scripts hide)."""
-    n, hidden, room, first = 0, 0, len(f) - 64, p
+    n, hidden, room, first = 0, 0, len(f) - PADDING - 64, p
     after_latin = False  # inside invisible characters that follow a Latin letter
     while p < end:
         if n + 32 > room:
@@ -386,8 +478,7 @@ def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f
             f[n] = packed
             n += 1
         p += width
-    f[n] = 0
-    f[n + 1] = 0
+    f[n : n + PADDING] = u32(0)
     return DONE, n, hidden
 
 
@@ -539,115 +630,183 @@ def tail_end(f: Any, j: int, end: int) -> int:
     return j
 
 
-@compiled
-def is_letter_joiner(code: int) -> Any:
-    return (
-        code == 32
-        or code == 46
-        or code == 95
-        or code == 45
-        or code == 42
-        or code == 47
-        or code == 124
-        or code == 126
-        or code == 44
-    )
+@inlined
+def is_one_of(code: Any, signs: Any) -> Any:
+    """Return 1 if a code point is among ASCII signs, given as two numbers of 64 bits; else 0."""
+    half = signs[1] if code & u32(64) else signs[0]
+    return i64((half >> u64(code & u32(63))) & u64(code < u32(128)))
+
+
+@inlined
+def glues(f: Any, last: int, start: int, single: Any) -> Any:
+    """Return 1 if one character may hold together what ends at `last` and starts at `start`, else 0.
+
+    `single` says whether both are single characters, which more signs stand between.
+    """
+    code = f[u64(last)] & u32(CODE)
+    return i64(start - last == 1) & (is_one_of(code, PIECE_JOINERS) | (is_one_of(code, LETTER_JOINERS) & i64(single)))
 
 
 @compiled
-def is_piece_joiner(code: int) -> Any:
-    return code == 46 or code == 95 or code == 42 or code == 124 or code == 126
+def mark(K: Any, n: int) -> None:
+    """Fill `low` and `marks` for the n code points of a folded text. Loops that run over vectors."""
+    f, low, marks = K.folded, K.low, K.marks
+    for block in range((n + 127) // 64):
+        base = 64 * block
+        chunks, plain, drawn_out, standing = u64(0), u64(0), u64(0), u64(0)
+        for i in range(64):
+            packed, code = f[u64(base + i)], f[u64(base + i)] & u32(CODE)
+            low[u64(base + i)] = packed & u32(255)
+            bit = u64(1) << u64(i)
+            chunks |= bit if packed & u32(CHUNK) else u64(0)
+            plain |= bit if (packed & u32(ALPHA) != 0) & (code < u32(256)) else u64(0)
+            standing |= bit if (packed & u32(STOP | SYMBOL) != 0) | (code == u32(DOT)) else u64(0)
+        for i in range(64):
+            place = u64(base + i + 2)
+            drawn_out |= (
+                u64(1) << u64(i) if (f[place] == f[place - u64(1)]) & (f[place] == f[place - u64(2)]) else u64(0)
+            )
+        marks[block, CHUNKS], marks[block, PLAIN] = chunks, plain
+        marks[block, DRAWN_OUT], marks[block, STANDING] = drawn_out, standing
+
+
+@inlined
+def marks_at(marks: Any, which: int, i: int) -> Any:
+    """Return the marks of 64 code points from i on, that of i lowest."""
+    block, shift = u64(i) >> u64(6), u64(i) & u64(63)
+    return (marks[block, u64(which)] >> shift) | ((marks[block + u64(1), u64(which)] << u64(1)) << (u64(63) - shift))
+
+
+@compiled
+def outline(K: Any, n: int) -> int:
+    """Fill `bounds` with the chunks and the characters that stand by themselves; return how many."""
+    marks, bounds = K.marks, K.bounds
+    begun, ended, carried = 0, 0, u64(0)
+    for block in range((n + 63) // 64):
+        chunks, standing, base = marks[block, CHUNKS], marks[block, STANDING], 64 * block
+        first = (chunks & ~((chunks << u64(1)) | carried)) | standing
+        last = (chunks & ~((chunks >> u64(1)) | (marks[block + 1, CHUNKS] << u64(63)))) | standing
+        carried = chunks >> u64(63)
+        while first:
+            bounds[begun, 0] = base + trailing_zeros(first)
+            first &= first - u64(1)
+            begun += 1
+        while last:
+            bounds[ended, 1] = base + trailing_zeros(last) + 1
+            last &= last - u64(1)
+            ended += 1
+    return begun
 
 
 @compiled
 def tokenise(K: Any, n: int, N: Any, R: Any) -> tuple[int, int, int]:
     """Return (tokens, end of the written, whether words were repaired); tokens -1 where room is wanting."""
     f, starts, ends_, ats, lengths, hashes, alphas = K.folded, K.start, K.end, K.at, K.length, K.hash, K.alpha
-    seed, multiplier, max_word = N.seed[0], N.seed[1], R.max_word
+    low, marks, bounds, seed = K.low, K.marks, K.bounds, N.seed
+    mark(K, n)
     k, to, hidden = 0, n + 2, 0
-    room, space = len(starts) - max_word - 2, len(f) - 8 * max_word
-    stopped, cut_up, singles = True, False, 1
-    i = 0
-    while i < n:
-        packed = f[i]
-        if not packed & u32(CHUNK | STOP | SYMBOL) and packed & u32(CODE) != DOT:
-            i += 1
-            continue
+    room, space = len(starts) - R.max_word - 2, len(f) - 8 * R.max_word
+    stopped, glued = True, 0
+    last_end, last_single, done = 0, False, 0
+    for b in range(outline(K, n)):
+        i, end = i64(bounds[b, 0]), i64(bounds[b, 1])
+        if i < done:  # taken with what stands before it, as a number's decimals
+            if end <= done:
+                continue
+            i = done
         if k > room or to > space:
             return -1, 0, 0
-        if packed & u32(CHUNK):
-            start, before, was = i, k, u32(0)
-            h, every, repeats, streak = seed, packed, False, False
-            while packed & u32(CHUNK):
-                h = (h ^ u64(packed & u32(CODE))) * multiplier
-                every &= packed
-                same = packed == was
-                repeats |= same & streak
-                streak = same
-                was = packed
-                i += 1
-                packed = f[i]
-            code = packed & u32(CODE)
-            stopped, whole = False, True
-            if code in (DOT, COMMA) and f[i + 1] & u32(DECIMAL):
-                i = tail_end(f, i, n)
-                whole = False
-            size = i - start
-            if whole and every & u32(ALPHA) and not repeats and size <= max_word:
-                starts[k], ends_[k], ats[k], lengths[k], hashes[k], alphas[k] = start, i, start, size, finish(h), 1
-                k += 1
-            elif whole and every & u32(ALPHA):
-                at, length, to = unrepeat(f, start, size, to, N, R)
-                k = emit(K, k, start, i, at, length, hash_of(f, at, length, N.seed), 1)
-            elif size == 1 or (f[start] & u32(DECIMAL) and number_end(f, start + 1, i) == i):
-                code = f[start] & u32(CODE)
-                if code != AT and code != UNDERSCORE:
-                    k = emit(K, k, start, i, start, size, hash_of(f, start, size, N.seed), 0)
-            else:
-                k, to, found = unleet(K, k, start, i, to, N, R)
-                if found == 2:
-                    hidden = 1
-                if not found:
-                    if k + size > room or to + 2 * size + 4 * max_word > len(f):
-                        return -1, 0, 0
-                    k, to = parts(K, k, start, i, to, N, R)
-            # Whether anything may have to be put back together
-            for m in range(max(before, 1), k):
-                width, gap = ends_[m] - starts[m], u32(32)
-                if alphas[m] & alphas[m - 1] and starts[m] - ends_[m - 1] == 1:
-                    gap = f[ends_[m - 1]] & u32(CODE)
-                    if width == 1 and ends_[m - 1] - starts[m - 1] == 1 and is_letter_joiner(gap):
-                        singles += 1
-                        cut_up |= singles >= R.min_spaced
-                        continue
-                if gap != 32:
-                    cut_up |= is_piece_joiner(gap)
-                singles = 1
-        elif packed & u32(SYMBOL):
-            k = emit(K, k, i, i + 1, i, 1, hash_of(f, i, 1, N.seed), 0)
+        size = end - i
+        within = (u64(2) << u64(size - 1)) - u64(1)
+        after = f[u64(end)]
+        if (
+            (size <= 16)
+            & (~marks_at(marks, PLAIN, i) & within == u64(0))
+            & (marks_at(marks, DRAWN_OUT, i) & within == u64(0))
+            & (((after & u32(CODE) != DOT) & (after & u32(CODE) != COMMA)) | (f[u64(end + 1)] & u32(DECIMAL) == 0))
+        ):  # a plain word, as nearly all are
+            first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
+            second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
+            starts[k], ends_[k], ats[k], lengths[k], alphas[k] = i, end, i, size, 1
+            hashes[k] = short_hash(first, second, seed)
+            single, stopped = size == 1, False
+            K.glued[glued] = k
+            glued += glues(f, last_end, i, single & last_single)
+            last_end, last_single = end, single
+            k += 1
+        elif f[i] & u32(CHUNK):
+            before = k
             stopped = False
-            i += 1
-        else:
-            if packed & u32(STOP) or not f[i + 1] & u32(WORD):
-                if not stopped:
-                    k = emit(K, k, i, i + 1, i, 1, u64(0), 0)
-                stopped = True
-            i += 1
-    if cut_up:
-        if to + n + 4 * max_word > len(f):  # the texts of all tokens are together no longer than the folded text
+            k, to, done, found_here = chunk(K, k, i, n, to, N, R)
+            if k < 0:
+                return -1, 0, 0
+            hidden |= found_here
+            for m in range(before, k):
+                single = ends_[m] - starts[m] == 1
+                K.glued[glued] = m
+                glued += glues(f, last_end, i64(starts[m]), single & last_single)
+                last_end, last_single = i64(ends_[m]), single
+        elif f[i] & u32(SYMBOL):
+            k = emit(K, k, i, end, i, 1, hash_of(f, i, 1, seed), 0)
+            stopped, last_single = False, False
+            last_end = end
+        elif f[i] & u32(STOP) or not f[end] & u32(WORD):
+            if not stopped:
+                k = emit(K, k, i, end, i, 1, u64(0), 0)
+            stopped, last_single = True, False
+            last_end = end
+    if glued:
+        if to + n + 4 * R.max_word > len(f):  # the texts of all tokens are together no longer than the folded text
             return -1, 0, 0
-        k, to, repaired = join(K, k, to, N, R)
+        k, to, repaired = join(K, k, glued, to, N, R)
         hidden |= repaired
     return k, to, hidden
 
 
 @compiled
-def join(K: Any, count: int, to: int, N: Any, R: Any) -> tuple[int, int, int]:
+def chunk(K: Any, k: int, start: int, n: int, to: int, N: Any, R: Any) -> tuple[int, int, int, int]:
+    """Emit the tokens of a chunk that is no plain word.
+
+    Return (tokens, end of the written, end of the chunk, 1 if it hid a word); tokens -1 where room is wanting.
+    """
+    f, i, every, hidden = K.folded, start, u32(0xFFFFFFFF), 0
+    while f[i] & u32(CHUNK):
+        every &= f[i]
+        i += 1
+    code = f[i] & u32(CODE)
+    whole = True
+    if code in (DOT, COMMA) and f[i + 1] & u32(DECIMAL):
+        i = tail_end(f, i, n)
+        whole = False
+    size = i - start
+    if whole and every & u32(ALPHA):
+        at, length, to = unrepeat(f, start, size, to, N, R)
+        k = emit(K, k, start, i, at, length, hash_of(f, at, length, N.seed), 1)
+    elif size == 1 or (f[start] & u32(DECIMAL) and number_end(f, start + 1, i) == i):
+        code = f[start] & u32(CODE)
+        if code != AT and code != UNDERSCORE:
+            k = emit(K, k, start, i, start, size, hash_of(f, start, size, N.seed), 0)
+    else:
+        k, to, found = unleet(K, k, start, i, to, N, R)
+        hidden = i64(found == 2)
+        if not found:
+            if k + size > len(K.start) - R.max_word - 2 or to + 2 * size + 4 * R.max_word > len(f):
+                return -1, 0, 0, 0
+            k, to = parts(K, k, start, i, to, N, R)
+    return k, to, i, hidden
+
+
+@compiled
+def join(K: Any, count: int, glued: int, to: int, N: Any, R: Any) -> tuple[int, int, int]:
     """Put words cut by single characters back together, in place; return (tokens, end of the written, whether any)."""
-    k, i, hidden = 0, 0, 0
-    while i < count:
+    k, done, hidden = 0, 0, 0
+    for g in range(glued):
+        i = i64(K.glued[g]) - 1
+        if i < done:
+            continue
         j, singles = run_end(K, i, count)
         made = 0
+        k = move(K, done, i, k)
         if j - i > 1:
             if singles:
                 if j - i >= R.min_spaced:
@@ -655,13 +814,20 @@ def join(K: Any, count: int, to: int, N: Any, R: Any) -> tuple[int, int, int]:
             else:
                 made, to = joined(K, i, j, k, to, N, R)
         if made:
-            k += made
-            hidden = 1
+            k, hidden = k + made, 1
         else:
-            for m in range(i, j):
-                k = emit(K, k, K.start[m], K.end[m], K.at[m], K.length[m], K.hash[m], K.alpha[m])
-        i = j
-    return k, to, hidden
+            k = move(K, i, j, k)
+        done = j
+    return move(K, done, count, k), to, hidden
+
+
+@compiled
+def move(K: Any, first: int, last: int, k: int) -> int:
+    """Move the tokens [first, last) to k, which is no later; return their new end."""
+    if k < first:
+        for m in range(first, last):
+            emit(K, k + m - first, K.start[m], K.end[m], K.at[m], K.length[m], K.hash[m], K.alpha[m])
+    return k + last - first
 
 
 @compiled
@@ -672,7 +838,7 @@ def run_end(K: Any, i: int, count: int) -> tuple[int, bool]:
         return j, False
     gap = f[K.end[i]] & u32(CODE)
     singles = K.end[i] - K.start[i] == 1 and K.end[j] - K.start[j] == 1
-    if not (is_letter_joiner(gap) if singles else is_piece_joiner(gap)):
+    if not (is_one_of(gap, LETTER_JOINERS) if singles else is_one_of(gap, PIECE_JOINERS)):
         return j, singles
     while j < count and K.start[j] - K.end[j - 1] == 1 and f[K.end[j - 1]] & u32(CODE) == gap and K.alpha[j]:
         if singles and K.end[j] - K.start[j] != 1:
@@ -804,8 +970,8 @@ def grams(f: Any, at: int, n: int, to: int, crc: Any, weights: Any) -> float:
 @compiled
 def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W: Any, P: Any) -> None:
     """Work out all that is to be known of a word, into a place of the word cache."""
-    head = f[at]
-    name = find(N.keys, N.values, h)
+    head, table_hash = f[at], name_hash_of(f, at, n, N.seed)
+    name = find(N.keys, N.values, table_hash)
     best = name
     if name < 0 and head & u32(ALPHA):
         g, multiplier = N.seed[0], N.seed[1]
@@ -817,12 +983,12 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
                     best = found
     number = 1 if head & u32(DIGIT) else 0
     word = C.words[slot]
-    C.words_u64[slot, 0] = h
+    C.words_u64[slot, 0], C.words_u64[slot, 7] = h, table_hash
     word[4] = 0
     klass = W.name_class[best if best >= 0 else len(W.name_class) - 2 + number]
     word[5], word[10] = klass, P.class_place[klass]
     word[11], word[12] = P.anchor_first[klass], P.anchor_first[klass + 1] - P.anchor_first[klass]
-    marks = max(find(W.mark_keys, W.mark_values, h), i64(0))
+    marks = max(find(W.mark_keys, W.mark_values, table_hash), i64(0))
     flags = marks & ((1 << NEUTRAL) - 1)
     picture = n == 1 and head & u32(EMOJI)
     if picture and name < 0:
@@ -835,7 +1001,7 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
                 digits += 1
         form = len(W.form_id) - 10 + min(digits, 9)
     if form < 0:  # written just as a neutral form is
-        form = find(W.form_keys, W.form_values, h)
+        form = find(W.form_keys, W.form_values, table_hash)
     word[6] = form + 1
     if form >= 0:
         C.words_f64[slot, 1] = W.form_weight[form]
@@ -914,12 +1080,12 @@ def add(table: Any, mask: int, key: Any) -> Any:
 
 
 @compiled
-def name_at(hashes: Any, i: int, count: int, seed: Any, keys: Any, values: Any, longest: int) -> tuple[int, int]:
+def name_at(C: Any, i: int, count: int, seed: Any, keys: Any, values: Any, longest: int) -> tuple[int, int]:
     """Return (neutral form, tokens) of the longest name of several words at i; tokens 1 for none."""
     h = seed[2]
     form, width = i64(-1), 1
     for n in range(min(longest, count - i)):
-        h = (h ^ hashes[i + n]) * seed[1]
+        h = (h ^ C.words_u64[C.slot[i + n], 7]) * seed[1]
         if n:
             found = find(keys, values, finish(h))
             if found >= 0:
@@ -1324,7 +1490,7 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
         new = cache[slot, 4] != stamp
         cache[slot, 4] = stamp
         if flags & OPENS:
-            named, width = name_at(K.hash, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
+            named, width = name_at(C, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
                 cache[slot, 4] = 0 if new else stamp  # the word by itself is still to come
                 form, weight, new = named, W.form_weight[named], True
