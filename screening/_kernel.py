@@ -32,6 +32,7 @@ u64: Any = np.uint64
 # Nothing here allocates, and counting references to the arrays took a third of the time. numba's own code
 # uses this option, but its manual does not promise it: so only where it is there.
 OPTIONS = {"nogil": True, "error_model": "numpy"} | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
+INLINED = {"forceinline": True} if hasattr(CPUTargetOptions, "forceinline") else {}
 njit: Any = numba.njit
 
 
@@ -43,6 +44,11 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """Do the same for a small function that is called for each word or phrase."""
     return cast(F, njit(**OPTIONS, inline="always")(function))
+
+
+def stage(function: F) -> F:
+    """Do the same for what is done once a text: as a call, it would hand over all tables, some kilobytes."""
+    return cast(F, njit(**OPTIONS, **INLINED)(function))
 
 
 def kept(function: F) -> F:
@@ -114,6 +120,23 @@ def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
         return loaded
 
     return types.uint64(data, types.int64), generate
+
+
+@intrinsic
+def prefetch(typing: Any, table: Any, row: Any) -> Any:
+    """Have a row of an array fetched from memory, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = make_array(signature.args[0])(context, builder, arguments[0])
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        stride = builder.extract_value(array.strides, 0)
+        place = builder.gep(builder.bitcast(array.data, byte), [builder.mul(stride, arguments[1])])
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        builder.call(fetch, [place, i32(0), i32(3), i32(1)])  # to read, to the nearest cache, data
+        return context.get_dummy_value()
+
+    return types.void(table, types.int64), generate
 
 
 # Class bits of a packed code point, above its 21 bits.
@@ -431,7 +454,7 @@ def cut(data: Any, p: int, end: int, limit: int) -> int:
     return stop
 
 
-@compiled
+@stage
 def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
     """Fold a text into f; return (status, folded code points or what is needed, whether scripts hide)."""
     n, hidden, room, first = 0, 0, len(f) - PADDING - 64, p
@@ -647,7 +670,7 @@ def glues(f: Any, last: int, start: int, single: Any) -> Any:
     return i64(start - last == 1) & (is_one_of(code, PIECE_JOINERS) | (is_one_of(code, LETTER_JOINERS) & i64(single)))
 
 
-@compiled
+@stage
 def mark(K: Any, n: int) -> None:
     """Fill `low` and `marks` for the n code points of a folded text. Loops that run over vectors."""
     f, low, marks = K.folded, K.low, K.marks
@@ -677,7 +700,7 @@ def marks_at(marks: Any, which: int, i: int) -> Any:
     return (marks[block, u64(which)] >> shift) | ((marks[block + u64(1), u64(which)] << u64(1)) << (u64(63) - shift))
 
 
-@compiled
+@stage
 def outline(K: Any, n: int) -> int:
     """Fill `bounds` with the chunks and the characters that stand by themselves; return how many."""
     marks, bounds = K.marks, K.bounds
@@ -698,11 +721,11 @@ def outline(K: Any, n: int) -> int:
     return begun
 
 
-@compiled
-def tokenise(K: Any, n: int, N: Any, R: Any) -> tuple[int, int, int]:
+@stage
+def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
     """Return (tokens, end of the written, whether words were repaired); tokens -1 where room is wanting."""
     f, starts, ends_, ats, lengths, hashes, alphas = K.folded, K.start, K.end, K.at, K.length, K.hash, K.alpha
-    low, marks, bounds, seed = K.low, K.marks, K.bounds, N.seed
+    low, marks, bounds, seed, words = K.low, K.marks, K.bounds, N.seed, C.words
     mark(K, n)
     k, to, hidden = 0, n + 2, 0
     room, space = len(starts) - R.max_word - 2, len(f) - 8 * R.max_word
@@ -728,7 +751,9 @@ def tokenise(K: Any, n: int, N: Any, R: Any) -> tuple[int, int, int]:
             first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
             second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
             starts[k], ends_[k], ats[k], lengths[k], alphas[k] = i, end, i, size, 1
-            hashes[k] = short_hash(first, second, seed)
+            h = short_hash(first, second, seed)
+            prefetch(words, i64(h >> u64(24)) & (len(words) - 2))
+            hashes[k] = h
             single, stopped = size == 1, False
             K.glued[glued] = k
             glued += glues(f, last_end, i, single & last_single)
@@ -1027,7 +1052,7 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
     word[9] = flags
 
 
-@compiled
+@stage
 def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any, P: Any) -> None:
     """Write the place of each token's word in the cache, the last for a boundary; learn the new words."""
     hashes, slots, cache = K.hash, C.slot, C.words_u64
@@ -1328,7 +1353,7 @@ def is_met(ask: Any, token: int, places: Any, sets: Any) -> Any:
     return i64(met & u64(1))
 
 
-@compiled
+@stage
 def gather(stand: int, stands: int, Q: Any) -> tuple[int, int]:
     """Note the anchors of all tokens from `stand` on, as far as there is room.
 
@@ -1348,7 +1373,7 @@ def gather(stand: int, stands: int, Q: Any) -> tuple[int, int]:
     return count, stand
 
 
-@compiled
+@stage
 def likely_anchors(count: int, Q: Any, P: Any) -> int:
     """Keep the anchors noted that meet the first thing they ask for; return how many."""
     likely, anchor_at, places, sets = Q.likely, P.anchor_at, Q.places, P.set_places
@@ -1360,7 +1385,7 @@ def likely_anchors(count: int, Q: Any, P: Any) -> int:
     return kept
 
 
-@compiled
+@stage
 def still_likely(count: int, ask: int, Q: Any, P: Any) -> int:
     """Keep the anchors noted that meet one more of the things they ask for; return how many."""
     likely, asks, places, sets = Q.likely, P.asks, Q.places, P.set_places
@@ -1372,7 +1397,7 @@ def still_likely(count: int, ask: int, Q: Any, P: Any) -> int:
     return kept
 
 
-@compiled
+@stage
 def find_phrases(stands: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of all phrases in a text that are not negated.
 
@@ -1388,13 +1413,19 @@ def find_phrases(stands: int, negates: int, found: Any, K: Any, C: Any, Q: Any, 
     return found
 
 
-@compiled
+@stage
 def walk_from(count: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of the phrases that stand on the anchors noted."""
     clock, likely, anchors, phrase_info = Q.clock, Q.likely, P.anchors, P.phrase_info
     stack, seen, classes, sign = Q.stack, Q.seen, Q.classes, P.class_sign
     states, signs, back, on, has = P.states, P.state_signs, P.edges_back, P.edges, P.class_has
     walk = u64(clock[1])
+    for c in range(count):
+        prefetch(states, i64(anchors[i64(likely[c, 1]), 0]))
+    for c in range(count):
+        state = i64(anchors[i64(likely[c, 1]), 0])
+        prefetch(on, i64(states[state, 1]))
+        prefetch(back, i64(states[state, 4]))
     for c in range(count):
         token, anchor = i64(likely[c, 0]), i64(likely[c, 1])
         phrase = i64(anchors[anchor, 1])
@@ -1425,7 +1456,7 @@ def walk_from(count: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: A
 # ---------------------------------------------------------------- texts
 
 
-@compiled
+@stage
 def weigh(
     count: int, to: int, found: Any, K: Any, C: Any, Q: Any, N: Any, W: Any, P: Any, R: Any
 ) -> tuple[float, Any, int, int]:
@@ -1450,7 +1481,7 @@ def next_text(C: Any, Q: Any) -> int:
     return int(Q.clock[0])
 
 
-@compiled
+@stage
 def spread(count: int, C: Any, Q: Any) -> tuple[int, int]:
     """Lay out the tokens that phrases see; return (how many have anchors, bits of the lanes that negate)."""
     kept, negates, standing = FIRST, 0, 0
@@ -1468,7 +1499,7 @@ def spread(count: int, C: Any, Q: Any) -> tuple[int, int]:
     return standing, negates & ((1 << LANES) - 1)
 
 
-@compiled
+@stage
 def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
     """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
     slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
@@ -1525,7 +1556,7 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
     return total, words, spoken
 
 
-@compiled
+@stage
 def weigh_pairs(count: int, C: Any, W: Any) -> float:
     """Return the sum of the weights of the distinct pairs."""
     keys, ids, maybe, table, held = C.pair_key, C.pair_ids, W.pair_maybe, W.pairs, C.pair_set
@@ -1536,6 +1567,8 @@ def weigh_pairs(count: int, C: Any, W: Any) -> float:
         ids[likely] = ids[m]
         bit = key >> u32(12)
         likely += i64((maybe[bit >> u32(6)] >> u64(bit & u32(63))) & u64(1))
+    for m in range(likely):
+        prefetch(table, i64(keys[m] >> u32(8)) & (len(table) - 1))
     size = 64
     while size < 2 * likely:
         size *= 2
@@ -1584,7 +1617,7 @@ def score_texts(
         status, n, hidden = fold(data, begin, end, D.folds, D.hides, D.expansions, K.folded)
         if status:
             return status, i, n
-        count, to, repaired = tokenise(K, n, N, R)
+        count, to, repaired = tokenise(K, n, C, N, R)
         if count < 0:
             return NEED_ROOM, i, 0
         found = R.evasion if hidden or repaired else u64(0)
