@@ -192,7 +192,7 @@ class Phrases:
         self._names()
         self._classes()
         self._anchors()
-        if max(self.classes, len(self.catalogue.atoms)) > k.NUMBERED:
+        if max(self.classes, len(self.catalogue.atoms)) >= k.NUMBERED:
             raise ValueError(f"the compiled path takes up to {k.NUMBERED} atoms and sets of them")
 
     def _edges(self) -> None:
@@ -336,8 +336,10 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     can_be_denied = np.array([negatable[p.code] for p in phrases.catalogue.phrases], bool)
     denied_in = np.where(can_be_denied, phrases.lane_of, k.LANES)  # the lane after the last has no negators
     phrase_of_anchor = phrases.phrase_of[a.anchor]
-    sign = aligned((phrases.classes, 2), np.uint64)
-    has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
+    sign = aligned((phrases.classes, 4), np.uint64)
+    places = 2 ** np.ceil(np.log2(4 / 3 * np.bincount(phrases.pair_class, minlength=phrases.classes) + 1)).astype(int)
+    sign[:, 2], sign[:, 3] = np.cumsum(places) - places, places - 1
+    has = np.full(places.sum(), k.NUMBERED - 1, np.uint16)
     k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
     states = _columns(
         np.where(phrases.begins, k.BEGINS, 0) | np.where(a.accept, k.ENDS, 0),

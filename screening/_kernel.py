@@ -241,8 +241,8 @@ class Phrases(NamedTuple):
     A class is a set of atoms that some word satisfies; the class 0 has none.
     """
 
-    class_sign: Any  # uint64 (classes, 2): one of 128 bits for each atom (`mark_of`)
-    class_has: Any  # uint32: a hash set of class << 16 | atom
+    class_sign: Any  # uint64 (classes, 4): one of 128 bits for each atom (`mark_of`), where its atoms start, their mask
+    class_has: Any  # uint16: a hash set of the atoms of each class, side by side; NUMBERED - 1 where free
     class_place: Any  # uint8 (classes,): which of PLACES bits stands for a class; 0 for that without atoms only
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
     anchor_at: Any  # uint32 (places, 2): number of an anchor, what it asks for first
@@ -1128,31 +1128,25 @@ def mark_of(atom: int) -> Any:
 
 
 @inlined
-def has_place(key: Any, size: int) -> Any:
-    return i64((u64(key) * u64(0x9E3779B97F4A7C15)) >> u64(40)) & (size - 1)
-
-
-@inlined
-def has_atom(table: Any, klass: int, atom: int) -> Any:
-    """Return whether words of a class satisfy an atom."""
-    key = u32((klass << 16) | atom)
-    place = has_place(key, len(table))
-    while table[place] and table[place] != key:
-        place = (place + 1) & (len(table) - 1)
-    return table[place] == key
+def has_atom(table: Any, first: Any, mask: Any, atom: Any) -> Any:
+    """Return whether words of a class satisfy an atom; `first` and `mask` are those of the class."""
+    place = (atom * u64(40503)) >> u64(4)
+    while table[first + (place & mask)] != NUMBERED - 1 and table[first + (place & mask)] != atom:
+        place += u64(1)
+    return table[first + (place & mask)] == atom
 
 
 @kept
 def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any) -> None:
-    """Fill the signs and the hash set of classes and their atoms."""
+    """Fill the signs of classes and the hash sets of their atoms, each given once."""
     for i in range(len(classes)):
         mark = mark_of(atoms[i])
-        sign[classes[i], mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
-        key = u32((i64(classes[i]) << 16) | i64(atoms[i]))
-        place = has_place(key, len(table))
-        while table[place] and table[place] != key:
-            place = (place + 1) & (len(table) - 1)
-        table[place] = key
+        row = sign[classes[i]]
+        row[mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
+        place = (u64(atoms[i]) * u64(40503)) >> u64(4)
+        while table[row[2] + (place & row[3])] != NUMBERED - 1:
+            place += u64(1)
+        table[row[2] + (place & row[3])] = atoms[i]
 
 
 @kept
@@ -1231,7 +1225,7 @@ def step(
                 edge = edges[e, 0]
                 half = more if edge & u64(1 << 22) else some
                 if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
-                    has, klass, i64(edge & u64(0xFFFF))
+                    has, sign[klass, 2], sign[klass, 3], edge & u64(0xFFFF)
                 ):
                     near = i64(edge >> u64(32))
                     if seen[near, 0] != walk:
@@ -1295,8 +1289,9 @@ def walk_on(
 def leftmost(Q: Any, P: Any, phrase: int, token: int) -> Any:
     """Return the leftmost kept token at which a phrase that ends with `token` can start."""
     size, first = 0, i64(P.phrase_info[phrase, 0])
+    start, mask = P.class_sign[Q.classes[token], 2], P.class_sign[Q.classes[token], 3]
     for state in range(first, P.phrase_info[phrase, 1]):
-        if P.states[state, 0] & ENDS and has_atom(P.class_has, i64(Q.classes[token]), i64(P.states[state, 7])):
+        if P.states[state, 0] & ENDS and has_atom(P.class_has, start, mask, u64(P.states[state, 7])):
             Q.stack[size, 0] = state
             Q.stack[size, 1] = token
             size += 1
