@@ -166,6 +166,8 @@ PIECE_JOINERS = signs_of("._*|~")
 # All bits of the first 0 to 7 bytes of a number, of all eight, and so on; from 24 on, what is left of them for a second
 FIRST_BYTES = np.array([(1 << 8 * min(max(size, 0), 8)) - 1 for size in (*range(24), *range(-8, 16))], np.uint64)
 
+NOT_ASCII: Any = np.uint64(0x8080808080808080)
+
 # What a call may end with.
 DONE, NEED_FOLDS, NEED_ROOM, NOT_UTF8 = 0, 1, 2, 3
 
@@ -462,6 +464,15 @@ def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f
     while p < end:
         if n + 32 > room:
             return NEED_ROOM, 0, 0
+        eight = eight_bytes(data, p) if p + 8 <= end else NOT_ASCII
+        while not eight & NOT_ASCII and n + 8 <= room:
+            for i in range(8):
+                f[u64(n + i)] = folds[(eight >> u64(8 * i)) & u64(0x7F)]
+            n += 8
+            p += 8
+            eight = eight_bytes(data, p) if p + 8 <= end else NOT_ASCII
+        if p >= end:
+            break
         b = data[p]
         if b < 0x80:
             stop = min(end, p + room - n)
