@@ -18,8 +18,8 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.cpu import CPUTargetOptions
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,11 +62,14 @@ def kept(function: F) -> F:
     except RuntimeError:  # "no locator available": it may write in neither place
         return compiled(function)
     cache = dispatcher._cache
-    load, save = cache.load_overload, cache.save_overload
+    load, save = getattr(cache, "_load_overload", cache.load_overload), cache.save_overload
 
-    def load_overload(*arguments: Any) -> Any:
+    def load_overload(signature: Any, context: Any) -> Any:
+        # The public method first has the context know all that numba can compile (and imports SciPy where there
+        # is one), a third of a second. What was compiled needs no more than the runtime.
         try:
-            return load(*arguments)
+            rtsys.initialize(context)
+            return load(signature, context)
         except Exception:  # a broken file, in as many ways as unpickling knows: compile anew
             return None
 
@@ -78,6 +81,11 @@ def kept(function: F) -> F:
     return cast(F, dispatcher)
 
 
+def instruction(function: Callable[..., Any]) -> Any:
+    """Return what stands for machine instructions that numba has no word for; its first argument is not passed."""
+    return intrinsic(function)
+
+
 def signs_of(text: str) -> tuple[Any, Any]:
     """Return ASCII characters as two numbers of 64 bits."""
     bits = sum(1 << ord(sign) for sign in text)
@@ -87,7 +95,7 @@ def signs_of(text: str) -> tuple[Any, Any]:
 U64, U128 = ir.IntType(64), ir.IntType(128)
 
 
-@intrinsic
+@instruction
 def trailing_zeros(typing: Any, bits: Any) -> Any:
     """Return how many bits below the lowest set one; 64 where none is set."""
 
@@ -97,7 +105,7 @@ def trailing_zeros(typing: Any, bits: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@intrinsic
+@instruction
 def mixed(typing: Any, a: Any, b: Any) -> Any:
     """Return the upper and the lower half of a product of 64-bit numbers, put together by exclusive or."""
 
@@ -108,12 +116,12 @@ def mixed(typing: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@intrinsic
+@instruction
 def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
     """Return the eight bytes at a place of an array of bytes as one number, the first one lowest."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = make_array(signature.args[0])(context, builder, arguments[0])
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.bitcast(builder.gep(array.data, [arguments[1]]), U64.as_pointer())
         loaded = builder.load(at)
         loaded.align = 1
@@ -122,12 +130,12 @@ def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
     return types.uint64(data, types.int64), generate
 
 
-@intrinsic
+@instruction
 def prefetch(typing: Any, table: Any, row: Any) -> Any:
     """Have a row of an array fetched from memory, without waiting for it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = make_array(signature.args[0])(context, builder, arguments[0])
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
         byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         stride = builder.extract_value(array.strides, 0)
         place = builder.gep(builder.bitcast(array.data, byte), [builder.mul(stride, arguments[1])])

@@ -126,8 +126,8 @@ class _Phrase:
         """Yield what is asked for on one side: of the first word, the second, and so on, and of a cut."""
         levels = list(_levels(anchor, ways, last))
         if cut:
-            offsets = _reached(anchor, ways, way)
-            levels.append({state: offsets[state] for state in cut})
+            reached = _reached(anchor, ways, way)
+            levels.append({state: reached[state] for state in cut})
         for level in levels:
             atoms = tuple(sorted({self.entered[state] for state in level}))
             offsets = functools.reduce(int.__or__, level.values())
