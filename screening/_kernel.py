@@ -1368,13 +1368,13 @@ def is_met(ask: Any, token: int, places: Any, sets: Any) -> Any:
 
 
 @stage
-def gather(stand: int, stands: int, Q: Any) -> tuple[int, int]:
+def gather(stand: int, stands: int, Q: Any, P: Any) -> tuple[int, int]:
     """Note the anchors of all tokens from `stand` on, as far as there is room.
 
     Return (how many, where to go on). What memory holds of them is looked up later, for all at once: waiting
     for it is what takes time, and the processor waits for one only where nothing depends on it.
     """
-    stood, likely = Q.stands, Q.likely
+    stood, likely, anchor_at = Q.stands, Q.likely, P.anchor_at
     count = 0
     while stand < stands and count < LIKELY:
         token, first, anchors = stood[stand, 0], stood[stand, 1], stood[stand, 2]
@@ -1382,6 +1382,7 @@ def gather(stand: int, stands: int, Q: Any) -> tuple[int, int]:
             likely[count + a, 0], likely[count + a, 1] = token, first + a
         for a in range(FEW_ANCHORS, anchors):
             likely[count + a, 0], likely[count + a, 1] = token, first + a
+        prefetch(anchor_at, i64(first))
         count += anchors
         stand += 1
     return count, stand
@@ -1389,9 +1390,14 @@ def gather(stand: int, stands: int, Q: Any) -> tuple[int, int]:
 
 @stage
 def likely_anchors(count: int, Q: Any, P: Any) -> int:
-    """Keep the anchors noted that meet the first thing they ask for; return how many."""
+    """Keep the anchors noted that meet the first thing they ask for; return how many.
+
+    The first loop is for what the second reads: that is so long that the processor looks only a few turns ahead.
+    """
     likely, anchor_at, places, sets = Q.likely, P.anchor_at, Q.places, P.set_places
     kept = 0
+    for c in range(count):
+        prefetch(sets, i64(anchor_at[likely[c, 1], 1] >> u32(16)))
     for c in range(count):
         token, place = likely[c, 0], likely[c, 1]
         likely[kept, 0], likely[kept, 1] = token, anchor_at[place, 0]
@@ -1419,7 +1425,7 @@ def find_phrases(stands: int, negates: int, found: Any, K: Any, C: Any, Q: Any, 
     """
     stand = 0
     while stand < stands:
-        count, stand = gather(stand, stands, Q)
+        count, stand = gather(stand, stands, Q, P)
         count = likely_anchors(count, Q, P)
         for ask in range(1, P.asks.shape[1]):
             count = still_likely(count, ask, Q, P)
