@@ -759,7 +759,7 @@ def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
         if k > room or to > space:
             return -1, 0, 0
         size = end - i
-        within = (u64(2) << u64(size - 1)) - u64(1)
+        within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
         after = f[u64(end)]
         if (
             (size <= 16)
