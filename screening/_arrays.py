@@ -219,7 +219,8 @@ class Phrases:
         )
 
     def _edge(self, local: Array, state: Array) -> Array:
-        return local.astype(np.uint64) << np.uint64(32) | self.entered[state].astype(np.uint64)
+        flags = np.where(self.begins, k.BEGINS, 0) | np.where(self.catalogue.automata.accept, k.ENDS, 0)
+        return (local << 32 | flags[state] << k.FLAGS | self.entered[state]).astype(np.uint64)
 
     def _names(self) -> None:
         """List the words and prefixes, and which atoms each satisfies."""
@@ -284,7 +285,10 @@ def make_words(phrases: Phrases, model: Model, hasher: Hasher, codes: Sequence[s
     mark_keys, mark_values = hash_table(hasher.words(words), [marks[word] for word in words])
     neutral_keys, neutral_values = hash_table(hasher.names(list(names)), list(names.values()))
     shown = [features.shape(form) for form in forms] + SHAPES
-    info = [(features.key_of(w), len(w.encode("utf-8", "surrogatepass")), _form_flags(w)) for w in shown]
+    info = [
+        (features.key_of(w), len(w.encode("utf-8", "surrogatepass")), _form_flags(w), features.key_of(f"{w} "))
+        for w in shown
+    ]
     weights = np.zeros(CODES)
     weights[: len(codes)] = [model.indicators.get(code, 0.0) for code in codes]
     pair_maybe = np.zeros(1 << 20, bool)
@@ -362,8 +366,8 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         class_has=has,
         class_place=place,
         anchor_first=phrases.anchor_first,
-        anchor_at=np.column_stack([phrases.anchor_at, asks[phrases.anchor_at, 0]]).astype(np.uint32),
-        asks=asks,
+        anchor_at=phrases.anchor_at.astype(np.uint64) << np.uint64(32) | asks[phrases.anchor_at, 0],
+        asks=asks.reshape(-1),
         set_places=_set_places(phrases, place),
         anchors=_columns(a.anchor, phrase_of_anchor, width=2),
         states=states,
@@ -394,12 +398,12 @@ def _class_places(phrases: Phrases) -> Array:
 
 
 def _set_places(phrases: Phrases, place: Array) -> Array:
-    """Return uint64 of shape (sets + 1, PLACES / 64); the last row has all."""
+    """Return uint64 of shape ((sets + 1) * HELD,); the last set has all."""
     sets = len(phrases.catalogue.automata.set_first) - 1
     marked = np.zeros((sets + 1, k.PLACES), bool)
     marked[phrases.set_of, place[phrases.class_in_set]] = True
     marked[sets] = True
-    return lined_up(np.packbits(marked, axis=1, bitorder="little").view(np.uint64))
+    return lined_up(np.packbits(marked, axis=1, bitorder="little").view(np.uint64).reshape(-1))
 
 
 def _asks(a: Automata) -> Array:
@@ -408,6 +412,8 @@ def _asks(a: Automata) -> Array:
     sets = len(a.set_first) - 1
     if sets >= k.NUMBERED or abs(first).max(initial=0) > k.FIRST - k.WINDOW or bits.max(initial=0) >> k.WINDOW:
         raise ValueError(f"the compiled path takes up to {k.NUMBERED} sets of words that are asked for")
+    if a.asked.shape[1] != k.ASKED:
+        raise ValueError(f"anchors ask for {a.asked.shape[1]} things; the compiled path expects {k.ASKED}")
     packed = np.where(a.asked < 0, sets, a.asked) << 16 | (first & 255) << 8 | np.where(a.asked < 0, 1, bits)
     return packed.astype(np.uint32)
 
@@ -476,8 +482,8 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     tokens_of_text = k.Tokens(
         folded=aligned((text_room + 3 * k.PADDING,), np.uint32),
         low=aligned((text_room + 3 * k.PADDING,), np.uint8),
-        bounds=ints(text_room + 3 * k.PADDING, 2),
-        marks=aligned((text_room // 64 + 8, 4), np.uint64),
+        bounds=ints(2 * (text_room + 3 * k.PADDING)),
+        marks=aligned((4 * (text_room // 64 + 8),), np.uint64),
         glued=ints(room),
         start=ints(room),
         end=ints(room),
@@ -508,8 +514,9 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         kept=ints(room + k.FIRST),
         classes=classes,
         places=np.zeros(room + 2 * k.FIRST, np.uint8),
-        stands=ints(room + k.FEW_ANCHORS, 3),
-        likely=ints(k.LIKELY + most + k.FEW_ANCHORS, 2),
+        stands=np.zeros(room + 1, np.uint64),
+        anchors=ints(room + 1),
+        likely=np.zeros(k.LIKELY + most + k.FEW_ANCHORS, np.uint64),
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )
