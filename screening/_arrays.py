@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from screening import _kernel as k
 from screening import features, fold, language, matching, neutral, tokens
-from screening.anchors import UNSEEN, rate_of
+from screening.anchors import UNSEEN, rates_of
 from screening.catalogue import LANGUAGES, Automata, Catalogue
-from screening.matching import _Words
+from screening.classes import is_prefix
+from screening.matching import words_of
 from screening.model import Model
 from screening.patterns import ANY
 
@@ -108,8 +109,9 @@ class Hasher:
         """Return uint64 of shape (words,)."""
         codes = np.zeros((len(words), max(map(len, words), default=1)), np.uint64)
         lengths = np.array([len(word) for word in words])
-        for i, word in enumerate(words):
-            codes[i, : len(word)] = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32)
+        codes[np.arange(codes.shape[1]) < lengths[:, None]] = np.frombuffer(
+            "".join(words).encode("utf-32-le", "surrogatepass"), np.uint32
+        )
         h = np.full(len(words), self.seed[0], np.uint64)
         for column in range(codes.shape[1]):
             h = np.where(column < lengths, (h ^ codes[:, column]) * self.seed[1], h)
@@ -179,7 +181,9 @@ class Phrases:
         if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.WIDEST:
             raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.WIDEST} tokens")
         self.states = len(a.first) - 1
-        self.words = _Words(self.catalogue.atoms)
+        self.names = list(words_of(catalogue.atoms).atoms_with)
+        self.class_of, self.classes = a.name_class, len(a.class_first) - 1
+        self.pair_class, self.pair_atom = np.repeat(np.arange(self.classes), np.diff(a.class_first)), a.class_atom
         self.phrase_of = np.repeat(np.arange(len(self.catalogue.phrases)), np.diff(a.start))
         self.lane_of = np.array([self.languages.index(p.language) for p in self.catalogue.phrases])  # of each phrase
         self.widest = int(np.diff(a.start).max(initial=1))  # states of a phrase
@@ -189,8 +193,6 @@ class Phrases:
         if (self.entered[a.target] != a.atom).any():
             raise ValueError("a state is entered by several atoms; the compiled path expects one")
         self._edges()
-        self._names()
-        self._classes()
         self._anchors()
         if max(self.classes, len(self.catalogue.atoms)) >= k.NUMBERED:
             raise ValueError(f"the compiled path takes up to {k.NUMBERED} atoms and sets of them")
@@ -199,7 +201,7 @@ class Phrases:
         a = self.catalogue.automata
         room = 4 * len(a.atom) + 1024
         while True:
-            out, work = np.zeros((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
+            out, work = np.empty((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
             work[1] = 0
             count = k.take_out_gaps(a.first, a.atom, a.target, self.any, out, work)
             if count >= 0:
@@ -222,43 +224,6 @@ class Phrases:
         flags = np.where(self.begins, k.BEGINS, 0) | np.where(self.catalogue.automata.accept, k.ENDS, 0)
         return (local << 32 | flags[state] << k.FLAGS | self.entered[state]).astype(np.uint64)
 
-    def _names(self) -> None:
-        """List the words and prefixes, and which atoms each satisfies."""
-        with_atoms = self.words.atoms_with
-        self.names = list(with_atoms)
-        prefixes = self.words._prefix_lengths
-        rows: list[int] = []
-        atoms: list[int] = []
-        for row, name in enumerate(self.names):
-            if is_prefix(name):
-                satisfied = [name[:n] + "*" for n in prefixes if n < len(name)]
-            else:
-                satisfied = self.words.names_of(name)
-            found = [atom for s in satisfied if s in with_atoms for atom in with_atoms[s]]
-            if name[0].isdigit() and not is_prefix(name):
-                found += self.words._numbers
-            rows += [row] * len(found)
-            atoms += found
-        number = len(self.names) + 1  # after all names: the row of a plain token, which has none, and of a number
-        self.row_of = np.array(rows + [number] * len(self.words._numbers), np.int64)
-        self.atom_of = np.array(atoms + list(self.words._numbers), np.int64)
-
-    def _classes(self) -> None:
-        """Number the sets of atoms that names satisfy: `class_of` names, and the atoms of each class in pairs."""
-        atoms, names = len(self.catalogue.atoms), len(self.names) + 2
-        pairs = np.unique(self.row_of * atoms + self.atom_of)
-        rows, of_row = pairs // atoms, pairs % atoms
-        # Sets are told apart by sums of random numbers; an empty one sums to 0, and so comes first.
-        random = np.frombuffer(secrets.token_bytes(8 * atoms), np.uint64) | np.uint64(1)
-        sums = np.zeros(names + 1, np.uint64)
-        np.add.at(sums, rows, random[of_row])
-        _, first, class_of = np.unique(sums, return_index=True, return_inverse=True)
-        self.class_of, self.classes = class_of[:-1].astype(np.int32), len(first)
-        shown = np.isin(rows, first)
-        order = np.argsort(self.class_of[rows[shown]], kind="stable")
-        self.pair_class = self.class_of[rows[shown]][order]
-        self.pair_atom = of_row[shown][order].astype(np.int32)
-
     def _anchors(self) -> None:
         """Lay out the anchors by the classes that may stand on them, and the classes of each set asked for."""
         a, atoms = self.catalogue.automata, len(self.catalogue.atoms)
@@ -271,11 +236,6 @@ class Phrases:
         in_set, place = expand(rows_first(self.pair_atom[by_atom], atoms), a.set_atom)
         self.set_of = np.repeat(np.arange(len(a.set_first) - 1), np.diff(a.set_first))[in_set]
         self.class_in_set = self.pair_class[by_atom[place]]
-
-
-def is_prefix(name: str) -> bool:
-    """Return whether a name of the catalogue is a prefix."""
-    return len(name) > 1 and name[-1] == "*"
 
 
 def make_words(phrases: Phrases, model: Model, hasher: Hasher, codes: Sequence[str]) -> k.Words:
@@ -383,7 +343,7 @@ def _class_places(phrases: Phrases) -> Array:
 
     The others share the rest of the places with such as are in the same large set, each place about as often met.
     """
-    rates = np.bincount(phrases.class_of[:-2], [rate_of(name) for name in phrases.names], phrases.classes)
+    rates = np.bincount(phrases.class_of[:-2], rates_of(phrases.names), phrases.classes)
     by_size = np.argsort(np.bincount(phrases.set_of)[phrases.set_of], kind="stable")
     largest = np.full(phrases.classes, -1)
     largest[phrases.class_in_set[by_size]] = phrases.set_of[by_size]  # the last one written stays

@@ -11,7 +11,7 @@ one on the way, be it after the anchor or before it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from math import inf
@@ -58,10 +58,15 @@ def _rates() -> dict[str, float]:
     return {name: float(rate) for name, rate in (line.split("\t") for line in lines if not line.startswith("# "))}
 
 
-def rate_of(atom: str) -> float:
-    """Return roughly how often a token of honest texts satisfies an atom: words and prefixes joined by `|`."""
+def rates_of(names: Iterable[str]) -> list[float]:
+    """Return roughly how often a token of honest texts satisfies each of some words and prefixes."""
     rates = _rates()
-    return sum(rates.get(name, UNSEEN) for name in atom.split("|"))
+    return [rates.get(name, UNSEEN) for name in names]
+
+
+def rate_of(atom: str) -> float:
+    """Return the same for an atom: words and prefixes joined by `|`."""
+    return sum(rates_of(atom.split("|")))
 
 
 def anchors_of(edges: Sequence[Sequence[Edge]], accept: Sequence[bool], rates: Sequence[float]) -> list[Anchor]:

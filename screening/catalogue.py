@@ -80,6 +80,8 @@ class Automata:
         int32 of shape (anchors, ASKED, 2): where they do; `first` and `bits` of `anchors.Ask`.
     set_first, set_atom
         int32: set i has the atoms `set_atom[set_first[i]:set_first[i + 1]]`.
+    name_class, class_first, class_atom
+        int32: which atoms each word and prefix satisfies; see `classes.classes_of`.
     """
 
     first: Ints
@@ -93,6 +95,9 @@ class Automata:
     asked_at: Ints
     set_first: Ints
     set_atom: Ints
+    name_class: Ints
+    class_first: Ints
+    class_atom: Ints
 
 
 def starts(counts: NDArray[Any]) -> Ints:
@@ -263,6 +268,8 @@ class CatalogueBuilder:
         )
 
     def _automata(self) -> Automata:
+        from screening.classes import classes_of  # which reads words as `matching` does, and that reads catalogues
+
         edges: list[list[tuple[int, int]]] = []
         start, accept, longest = [0], [], []
         for automaton in self._compiled:
@@ -281,7 +288,7 @@ class CatalogueBuilder:
             np.array(start, np.int32),
             np.array(accept, bool),
             np.array(longest, np.int32),
-            *self._anchors(edges, accept, start),
+            *(*self._anchors(edges, accept, start), *classes_of(tuple(self._atoms))),
         )
 
     def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[Ints, ...]:
