@@ -547,7 +547,7 @@ def _crc_shifts() -> Array:
     shifts = [np.arange(256, dtype=np.uint32)[None, :] << np.array([[0], [8], [16], [24]], np.uint32)]
     for _ in range(SHIFTS - 1):
         shifts.append(crc[shifts[-1] & 255] ^ (shifts[-1] >> 8))
-    return np.stack(shifts).astype(np.uint32)
+    return np.stack(shifts).astype(np.uint32).reshape(-1)
 
 
 def _mask(bits: Any) -> np.uint64:

@@ -176,12 +176,12 @@ EMOJI = 1 << 31  # tokens.is_emoji
 DOT, COMMA, DOLLAR, AT, UNDERSCORE = 46, 44, 36, 64, 95
 
 # Columns of `Tokens.marks`
-CHUNKS, PLAIN, DRAWN_OUT, STANDING = 0, 1, 2, 3
+CHUNKS, PLAIN, STANDING = 0, 1, 2
 
 # Ranges of code points for `_HIDDEN`
 LATIN, FOREIGN, INVISIBLE = 1, 2, 3
 
-# Signs that may cut up a word: between single letters, and between longer pieces
+# Signs that may cut up a word: between single letters, and (some of them) between longer pieces
 LETTER_JOINERS = signs_of(" ._-*/|~,")
 PIECE_JOINERS = signs_of("._*|~")
 # All bits of the first 0 to 7 bytes of a number, of all eight, and so on; from 24 on, what is left of them for a second
@@ -211,6 +211,7 @@ WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes ha
 ASKED, HELD = 4, PLACES // 64  # asks of an anchor, and numbers that hold these bits
 PADDING = 128  # zeros after a folded text, which no loop over blocks of 64 reads beyond
 USUAL = 12  # words, of 64 code points
+TALLY = 21  # bits that count the words of a language: a text has no more than MAX_TEXT, which is less than 2**21
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
 FEW_ANCHORS = 4  # that most words with any have
 BREAK = -1  # class of a sentence boundary
@@ -251,7 +252,7 @@ class Words(NamedTuple):
     form_info: Any  # int32 (forms, 4): crc32, UTF-8 bytes, flags, crc32 with a space after it
     form_weight: Any  # float64
     crc: Any  # uint32 (256,)
-    crc_shift: Any  # uint32 (lengths, 4, 256): a crc32 with that many bytes after it
+    crc_shift: Any  # uint32 (lengths * 4 * 256,): a crc32 with that many bytes after it, by its four bytes
     word_keys: Any
     word_first: Any  # int32: where keys with the same upper bits start
     word_weights: Any
@@ -310,9 +311,7 @@ class Tokens(NamedTuple):
 
     folded: Any  # uint32: the folded text, then repaired words
     low: Any  # uint8: the lower bytes of the folded text
-    marks: (
-        Any  # uint64 (blocks * 4,), a bit a code point: in a chunk; a letter below U+0100; the third alike; by itself
-    )
+    marks: Any  # uint64 (blocks * 4,), a bit a code point: in a chunk; a plain letter; by itself; nothing
     bounds: Any  # int32 (2 * code points,): begin and end of each chunk and of what stands by itself
     glued: Any  # int32: tokens that one character may hold together with the one before
     start: Any  # int32, one a token: its place in the folded text
@@ -706,16 +705,24 @@ def glues(f: Any, last: int, start: int, single: Any) -> Any:
     `single` says whether both are single characters, which more signs stand between.
     """
     code = f[u64(last)] & u32(CODE)
-    return i64(start - last == 1) & (is_one_of(code, PIECE_JOINERS) | (is_one_of(code, LETTER_JOINERS) & i64(single)))
+    lower, upper = (
+        LETTER_JOINERS[0] if single else PIECE_JOINERS[0],
+        LETTER_JOINERS[1] if single else PIECE_JOINERS[1],
+    )
+    return i64(start - last == 1) & is_one_of(code, (lower, upper))
 
 
 @stage
 def mark(K: Any, n: int) -> None:
-    """Fill `low` and `marks` for the n code points of a folded text. Loops that run over vectors."""
+    """Fill `low` and `marks` for the n code points of a folded text. Loops that run over vectors.
+
+    A plain letter is below U+0100, and neither are the next two alike nor what follows the decimals of a number: words
+    of such alone stand as they are.
+    """
     f, low, marks = K.folded, K.low, K.marks
     for block in range((n + 127) // 64):
         base = 64 * block
-        chunks, plain, drawn_out, standing = u64(0), u64(0), u64(0), u64(0)
+        chunks, plain, standing = u64(0), u64(0), u64(0)
         for i in range(64):
             packed, code = f[u64(base + i)], f[u64(base + i)] & u32(CODE)
             low[u64(base + i)] = packed & u32(255)
@@ -725,11 +732,12 @@ def mark(K: Any, n: int) -> None:
             standing |= bit if (packed & u32(STOP | SYMBOL) != 0) | (code == u32(DOT)) else u64(0)
         for i in range(64):
             place = u64(base + i + 2)
-            drawn_out |= (
-                u64(1) << u64(i) if (f[place] == f[place - u64(1)]) & (f[place] == f[place - u64(2)]) else u64(0)
-            )
+            third, second, code = f[place], f[place - u64(1)], f[place - u64(1)] & u32(CODE)
+            drawn_out = (third == second) & (second == f[place - u64(2)])
+            before_number = ((code == u32(DOT)) | (code == u32(COMMA))) & (third & u32(DECIMAL) != 0)
+            plain &= ~(u64(1) << u64(i)) if drawn_out | before_number else ~u64(0)
         at = u64(4 * block)
-        marks[at], marks[at + u64(1)], marks[at + u64(2)], marks[at + u64(3)] = chunks, plain, drawn_out, standing
+        marks[at + u64(CHUNKS)], marks[at + u64(PLAIN)], marks[at + u64(STANDING)] = chunks, plain, standing
 
 
 @inlined
@@ -791,13 +799,7 @@ def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
             return -1, 0, 0
         size = end - i
         within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
-        after = f[u64(end)]
-        if (
-            (size <= 16)
-            & (~marks_at(marks, PLAIN, i) & within == u64(0))
-            & (marks_at(marks, DRAWN_OUT, i) & within == u64(0))
-            & (((after & u32(CODE) != DOT) & (after & u32(CODE) != COMMA)) | (f[u64(end + 1)] & u32(DECIMAL) == 0))
-        ):  # a plain word, as nearly all are
+        if (size <= 16) & (~marks_at(marks, PLAIN, i) & within == u64(0)):  # a plain word, as nearly all are
             first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
             second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
             row = u64(k)
@@ -1137,12 +1139,13 @@ def spaced(key: Any, crc: Any) -> Any:
 def pair_key(before: Any, key: Any, size: int, crc: Any, shift: Any) -> Any:
     """Return the crc32 of "a b" from those of "a " and "b"; the second takes `size` bytes."""
     r = before
-    if size < len(shift):
+    start = u64(size) << u64(10)
+    if start < u64(len(shift)):
         r = u32(
-            shift[size, 0, r & u32(255)]
-            ^ shift[size, 1, (r >> u32(8)) & u32(255)]
-            ^ shift[size, 2, (r >> u32(16)) & u32(255)]
-            ^ shift[size, 3, r >> u32(24)]
+            shift[start | u64(r & u32(255))]
+            ^ shift[start | u64(((r >> u32(8)) & u32(255)) | u32(256))]
+            ^ shift[start | u64(((r >> u32(16)) & u32(255)) | u32(512))]
+            ^ shift[start | u64((r >> u32(24)) | u32(768))]
         )
     else:
         for _ in range(size):
@@ -1531,6 +1534,9 @@ def walk_from(count: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: A
         state = i64(anchors[likely[c] & lower, 0])
         prefetch(on, i64(states[state, 1]))
         prefetch(back, i64(states[state, 4]))
+        token = likely[c] >> u64(32)
+        prefetch(sign, i64(classes[token - u64(1)]))
+        prefetch(sign, i64(classes[token + u64(1)]))
     for c in range(count):
         token, anchor = i64(likely[c] >> u64(32)), likely[c] & lower
         phrase = i64(anchors[anchor, 1])
@@ -1607,33 +1613,32 @@ def spread(count: int, C: Any, Q: Any) -> tuple[int, int]:
 @stage
 def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
     """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
-    slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
+    slots, cache, weights, form_stamp, keys, ids = C.slot, C.words, C.words_f64, C.form_stamp, C.pair_key, C.pair_ids
     boundary = len(cache) - 1
     forms, crc, crc_shift = len(W.form_id), W.crc, W.crc_shift
-    words, letters, resume, pairs = 0, 0, 0, 0
-    spanish, portuguese, english = 0, 0, 0
+    words, letters, pairs, languages = 0, 0, 0, u64(0)
     total = 0.0
     previous, before = i64(-1), u32(0)
-    for i in range(count):
-        slot = i64(slots[i])
+    i = -1
+    while i + 1 < count:
+        i += 1
+        slot = i64(slots[u64(i)])
         if slot == boundary:
             previous = i64(-1)
             continue
-        if i < resume:
-            continue
-        flags, form = i64(cache[slot, 9]), i64(cache[slot, 6]) - 1
-        crc32, length, weight = u32(cache[slot, 7]), i64(cache[slot, 8]), weights[slot, 1]
-        with_space = u32(cache[slot, 13])
-        new = cache[slot, 4] != stamp
-        cache[slot, 4] = stamp
+        word = cache[u64(slot)]
+        flags, form = i64(word[9]), i64(word[6]) - 1
+        crc32, with_space, length, weight = u32(word[7]), u32(word[13]), i64(word[8]), weights[u64(slot), 1]
+        new = word[4] != stamp
+        word[4] = stamp
         if flags & OPENS:
             named, width = name_at(C, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
-                cache[slot, 4] = 0 if new else stamp  # the word by itself is still to come
+                word[4] = 0 if new else stamp  # the word by itself is still to come
                 form, weight, new = named, W.form_weight[named], True
                 crc32, length = u32(W.form_info[named, 0]), i64(W.form_info[named, 1])
                 flags, with_space = i64(W.form_info[named, 2]), u32(W.form_info[named, 3])
-                resume = i + width
+                i += width - 1
         if form >= 0 and new:
             new = form_stamp[form] != stamp
             form_stamp[form] = stamp
@@ -1644,17 +1649,17 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
         total += weight * np.float64(counts)
         counts &= i64(flags & LETTERS != 0)
         letters += counts
-        spoken = (flags >> LANGUAGE) & 3
-        spanish += counts & i64(spoken == 1)
-        portuguese += counts & i64(spoken == 2)
-        english += counts & i64(spoken == 3)
+        languages += (u64(counts) << (u64((flags >> LANGUAGE) & 3) * u64(TALLY))) >> u64(TALLY)
         if flags & PICTURE:
             continue
-        C.pair_key[pairs] = pair_key(before, crc32, length, crc, crc_shift)
-        C.pair_ids[pairs] = (u64(previous + 1) << u64(32)) | u64(identity)
+        keys[u64(pairs)] = pair_key(before, crc32, length, crc, crc_shift)
+        ids[u64(pairs)] = (u64(previous + 1) << u64(32)) | u64(identity)
         pairs += i64(previous >= 0)
         previous, before = identity, with_space
     total += weigh_pairs(pairs, C, W)
+    tally = u64((1 << TALLY) - 1)
+    spanish, portuguese = i64(languages & tally), i64((languages >> u64(TALLY)) & tally)
+    english = i64(languages >> u64(2 * TALLY))
     most = max(spanish, portuguese, english)
     spoken = 0 if most == spanish else 1 if most == portuguese else 2
     if most < max(float(R.min_frequent if letters > R.few else 1), R.min_share * letters):
@@ -1668,13 +1673,12 @@ def weigh_pairs(count: int, C: Any, W: Any) -> float:
     keys, ids, maybe, table, held = C.pair_key, C.pair_ids, W.pair_maybe, W.pairs, C.pair_set
     likely = 0
     for m in range(count):
-        key = keys[m]
-        keys[likely] = key
-        ids[likely] = ids[m]
+        key = keys[u64(m)]
+        keys[u64(likely)], ids[u64(likely)] = key, ids[u64(m)]
         bit = key >> u32(12)
-        likely += i64((maybe[bit >> u32(6)] >> u64(bit & u32(63))) & u64(1))
+        likely += i64((maybe[u64(bit >> u32(6))] >> u64(bit & u32(63))) & u64(1))
     for m in range(likely):
-        prefetch(table, i64(keys[m] >> u32(8)) & (len(table) - 1))
+        prefetch(table, i64(keys[u64(m)] >> u32(8)) & (len(table) - 1))
     size = 64
     while size < 2 * likely:
         size *= 2
