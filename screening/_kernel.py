@@ -140,6 +140,50 @@ def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
     return types.uint64(data, types.int64), generate
 
 
+def at_once(builder: Any, array: Any, place: Any) -> Any:
+    """Return 64 numbers of 32 bits from a place of an array on, as a vector."""
+    loaded = builder.load(
+        builder.bitcast(builder.gep(array.data, [place]), ir.VectorType(ir.IntType(32), 64).as_pointer())
+    )
+    loaded.align = 4
+    return loaded
+
+
+@instruction
+def alike(typing: Any, table: Any, place: Any, bits: Any, value: Any) -> Any:
+    """Return a bit for each of 64 numbers from a place on, that of the first lowest: whether these bits are so."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        numbers = at_once(builder, array, arguments[1])
+        equal = builder.icmp_unsigned(
+            "==", builder.and_(numbers, spread_out(builder, arguments[2])), spread_out(builder, arguments[3])
+        )
+        return builder.bitcast(equal, U64)
+
+    return types.uint64(table, types.uint64, types.uint32, types.uint32), generate
+
+
+@instruction
+def same(typing: Any, table: Any, place: Any) -> Any:
+    """Return a bit for each of 64 numbers from a place on: whether the next one is the same."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        numbers = at_once(builder, array, arguments[1])
+        following = at_once(builder, array, builder.add(arguments[1], U64(1)))
+        return builder.bitcast(builder.icmp_unsigned("==", numbers, following), U64)
+
+    return types.uint64(table, types.uint64), generate
+
+
+def spread_out(builder: Any, number: Any) -> Any:
+    """Return a vector of 64 times the same number."""
+    many, i32 = ir.VectorType(number.type, 64), ir.IntType(32)
+    one = builder.insert_element(ir.Constant(many, ir.Undefined), number, i32(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(i32, 64), [0] * 64))
+
+
 @instruction
 def prefetch(typing: Any, table: Any, row: Any) -> Any:
     """Have a row of an array fetched from memory, without waiting for it."""
@@ -714,30 +758,25 @@ def glues(f: Any, last: int, start: int, single: Any) -> Any:
 
 @stage
 def mark(K: Any, n: int) -> None:
-    """Fill `low` and `marks` for the n code points of a folded text. Loops that run over vectors.
+    """Fill `low` and `marks` for the n code points of a folded text, 64 at a time.
 
-    A plain letter is below U+0100, and neither are the next two alike nor what follows the decimals of a number: words
-    of such alone stand as they are.
+    A plain letter is below U+0100, begins no three alike, and stands before no point or comma that a digit follows: a
+    word of such letters is a token as it stands.
     """
     f, low, marks = K.folded, K.low, K.marks
     for block in range((n + 127) // 64):
         base = 64 * block
-        chunks, plain, standing = u64(0), u64(0), u64(0)
         for i in range(64):
-            packed, code = f[u64(base + i)], f[u64(base + i)] & u32(CODE)
-            low[u64(base + i)] = packed & u32(255)
-            bit = u64(1) << u64(i)
-            chunks |= bit if packed & u32(CHUNK) else u64(0)
-            plain |= bit if (packed & u32(ALPHA) != 0) & (code < u32(256)) else u64(0)
-            standing |= bit if (packed & u32(STOP | SYMBOL) != 0) | (code == u32(DOT)) else u64(0)
-        for i in range(64):
-            place = u64(base + i + 2)
-            third, second, code = f[place], f[place - u64(1)], f[place - u64(1)] & u32(CODE)
-            drawn_out = (third == second) & (second == f[place - u64(2)])
-            before_number = ((code == u32(DOT)) | (code == u32(COMMA))) & (third & u32(DECIMAL) != 0)
-            plain &= ~(u64(1) << u64(i)) if drawn_out | before_number else ~u64(0)
+            low[u64(base + i)] = f[u64(base + i)] & u32(255)
+        here, second, third = u64(base), u64(base + 1), u64(base + 2)
+        plain = alike(f, here, u32(ALPHA | (CODE ^ 255)), u32(ALPHA))
+        drawn_out = same(f, here) & same(f, second)
+        point = alike(f, second, u32(CODE), u32(DOT)) | alike(f, second, u32(CODE), u32(COMMA))
+        before_number = point & alike(f, third, u32(DECIMAL), u32(DECIMAL))
         at = u64(4 * block)
-        marks[at + u64(CHUNKS)], marks[at + u64(PLAIN)], marks[at + u64(STANDING)] = chunks, plain, standing
+        marks[at + u64(CHUNKS)] = alike(f, here, u32(CHUNK), u32(CHUNK))
+        marks[at + u64(PLAIN)] = plain & ~drawn_out & ~before_number
+        marks[at + u64(STANDING)] = ~alike(f, here, u32(STOP | SYMBOL), u32(0)) | alike(f, here, u32(CODE), u32(DOT))
 
 
 @inlined
