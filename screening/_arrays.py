@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import threading
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from screening import _kernel as k
 from screening import features, fold, language, matching, neutral, tokens
-from screening.catalogue import LANGUAGES, Catalogue
-from screening.matching import _Words
+from screening.anchors import UNSEEN, rates_of
+from screening.catalogue import LANGUAGES, Automata, Catalogue
+from screening.classes import is_prefix
+from screening.matching import words_of
 from screening.model import Model
 from screening.patterns import ANY
 
@@ -25,6 +28,8 @@ BLOCK = 256  # code points whose folds are worked out together
 EXPANSIONS = 1 << 18  # places; all of Unicode takes under 100,000
 SHIFTS = 48  # UTF-8 bytes: longer words are gone through byte by byte
 CODES = 64  # bits of a mask
+LINE = 64  # bytes of a cache line
+OWN_PLACES = 64  # classes that share their place with no other
 SHAPES = [f"#{digits}" for digits in range(10)]
 
 
@@ -104,8 +109,9 @@ class Hasher:
         """Return uint64 of shape (words,)."""
         codes = np.zeros((len(words), max(map(len, words), default=1)), np.uint64)
         lengths = np.array([len(word) for word in words])
-        for i, word in enumerate(words):
-            codes[i, : len(word)] = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32)
+        codes[np.arange(codes.shape[1]) < lengths[:, None]] = np.frombuffer(
+            "".join(words).encode("utf-32-le", "surrogatepass"), np.uint32
+        )
         h = np.full(len(words), self.seed[0], np.uint64)
         for column in range(codes.shape[1]):
             h = np.where(column < lengths, (h ^ codes[:, column]) * self.seed[1], h)
@@ -126,6 +132,21 @@ class Hasher:
         h = (h ^ (h >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
         h ^= h >> np.uint64(29)
         return np.where(h == 0, np.uint64(1), h)
+
+
+def aligned(shape: tuple[int, ...], kind: type) -> Array:
+    """Return zeros that start with a cache line, so that a row of a line's size is one line and not parts of two."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    held = np.zeros(size + LINE, np.uint8)
+    skipped = -held.ctypes.data % LINE
+    return held[skipped : skipped + size].view(kind).reshape(shape)
+
+
+def lined_up(array: Array) -> Array:
+    """Return a copy that starts with a cache line."""
+    copy = aligned(array.shape, array.dtype.type)
+    copy[...] = array
+    return copy
 
 
 def hash_table(keys: Array, values: Sequence[int] | Array) -> tuple[Array, Array]:
@@ -160,7 +181,9 @@ class Phrases:
         if len(self.languages) > k.LANES or int(a.longest.max(initial=0)) >= k.WIDEST:
             raise ValueError(f"the compiled path takes up to {k.LANES} languages and phrases under {k.WIDEST} tokens")
         self.states = len(a.first) - 1
-        self.words = _Words(self.catalogue.atoms)
+        self.names = list(words_of(catalogue.atoms).atoms_with)
+        self.class_of, self.classes = a.name_class, len(a.class_first) - 1
+        self.pair_class, self.pair_atom = np.repeat(np.arange(self.classes), np.diff(a.class_first)), a.class_atom
         self.phrase_of = np.repeat(np.arange(len(self.catalogue.phrases)), np.diff(a.start))
         self.lane_of = np.array([self.languages.index(p.language) for p in self.catalogue.phrases])  # of each phrase
         self.widest = int(np.diff(a.start).max(initial=1))  # states of a phrase
@@ -170,17 +193,15 @@ class Phrases:
         if (self.entered[a.target] != a.atom).any():
             raise ValueError("a state is entered by several atoms; the compiled path expects one")
         self._edges()
-        self._names()
-        self._classes()
         self._anchors()
-        if max(self.classes, len(self.catalogue.atoms)) > k.NUMBERED:
+        if max(self.classes, len(self.catalogue.atoms)) >= k.NUMBERED:
             raise ValueError(f"the compiled path takes up to {k.NUMBERED} atoms and sets of them")
 
     def _edges(self) -> None:
         a = self.catalogue.automata
         room = 4 * len(a.atom) + 1024
         while True:
-            out, work = np.zeros((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
+            out, work = np.empty((room, 3), np.uint64), np.full((5, self.states), -1, np.int64)
             work[1] = 0
             count = k.take_out_gaps(a.first, a.atom, a.target, self.any, out, work)
             if count >= 0:
@@ -200,66 +221,21 @@ class Phrases:
         )
 
     def _edge(self, local: Array, state: Array) -> Array:
-        return local.astype(np.uint64) << np.uint64(32) | self.entered[state].astype(np.uint64)
-
-    def _names(self) -> None:
-        """List the words and prefixes, and which atoms each satisfies."""
-        with_atoms = self.words.atoms_with
-        self.names = list(with_atoms)
-        prefixes = self.words._prefix_lengths
-        rows: list[int] = []
-        atoms: list[int] = []
-        for row, name in enumerate(self.names):
-            if is_prefix(name):
-                satisfied = [name[:n] + "*" for n in prefixes if n < len(name)]
-            else:
-                satisfied = self.words.names_of(name)
-            found = [atom for s in satisfied if s in with_atoms for atom in with_atoms[s]]
-            if name[0].isdigit() and not is_prefix(name):
-                found += self.words._numbers
-            rows += [row] * len(found)
-            atoms += found
-        number = len(self.names) + 1  # after all names: the row of a plain token, which has none, and of a number
-        self.row_of = np.array(rows + [number] * len(self.words._numbers), np.int64)
-        self.atom_of = np.array(atoms + list(self.words._numbers), np.int64)
-
-    def _classes(self) -> None:
-        """Number the sets of atoms that names satisfy: `class_of` names, and the atoms of each class in pairs."""
-        atoms, names = len(self.catalogue.atoms), len(self.names) + 2
-        pairs = np.unique(self.row_of * atoms + self.atom_of)
-        rows, of_row = pairs // atoms, pairs % atoms
-        # Sets are told apart by sums of random numbers; an empty one sums to 0, and so comes first.
-        random = np.frombuffer(secrets.token_bytes(8 * atoms), np.uint64) | np.uint64(1)
-        sums = np.zeros(names + 1, np.uint64)
-        np.add.at(sums, rows, random[of_row])
-        _, first, class_of = np.unique(sums, return_index=True, return_inverse=True)
-        self.class_of, self.classes = class_of[:-1].astype(np.int32), len(first)
-        shown = np.isin(rows, first)
-        order = np.argsort(self.class_of[rows[shown]], kind="stable")
-        self.pair_class = self.class_of[rows[shown]][order]
-        self.pair_atom = of_row[shown][order].astype(np.int32)
+        flags = np.where(self.begins, k.BEGINS, 0) | np.where(self.catalogue.automata.accept, k.ENDS, 0)
+        return (local << 32 | flags[state] << k.FLAGS | self.entered[state]).astype(np.uint64)
 
     def _anchors(self) -> None:
-        """Lay out the anchors by the classes that may stand on them, and the sets that words of each class are in."""
+        """Lay out the anchors by the classes that may stand on them, and the classes of each set asked for."""
         a, atoms = self.catalogue.automata, len(self.catalogue.atoms)
-        self.sets = len(a.set_first) - 1
-        asked = np.where(a.asked < 0, self.sets, a.asked)  # the number after the last set stands for none
         stands_on = self.entered[a.anchor]
         order = np.argsort(stands_on, kind="stable")
         pair, place = expand(rows_first(stands_on[order], atoms), self.pair_atom)
         self.anchor_first = rows_first(self.pair_class[pair], self.classes)
-        self.anchor_at = np.column_stack([order[place], asked[order[place]]])
-        in_set = np.repeat(np.arange(self.sets), np.diff(a.set_first))
-        order = np.argsort(a.set_atom, kind="stable")
-        pair, place = expand(rows_first(a.set_atom[order], atoms), self.pair_atom)
-        marks = np.unique(self.pair_class[pair].astype(np.int64) * self.sets + in_set[order][place])
-        self.mark_first = rows_first(marks // max(self.sets, 1), self.classes)
-        self.mark_set = (marks % max(self.sets, 1)).astype(np.int32)
-
-
-def is_prefix(name: str) -> bool:
-    """Return whether a name of the catalogue is a prefix."""
-    return len(name) > 1 and name[-1] == "*"
+        self.anchor_at = order[place]
+        by_atom = np.argsort(self.pair_atom, kind="stable")
+        in_set, place = expand(rows_first(self.pair_atom[by_atom], atoms), a.set_atom)
+        self.set_of = np.repeat(np.arange(len(a.set_first) - 1), np.diff(a.set_first))[in_set]
+        self.class_in_set = self.pair_class[by_atom[place]]
 
 
 def make_words(phrases: Phrases, model: Model, hasher: Hasher, codes: Sequence[str]) -> k.Words:
@@ -269,7 +245,10 @@ def make_words(phrases: Phrases, model: Model, hasher: Hasher, codes: Sequence[s
     mark_keys, mark_values = hash_table(hasher.words(words), [marks[word] for word in words])
     neutral_keys, neutral_values = hash_table(hasher.names(list(names)), list(names.values()))
     shown = [features.shape(form) for form in forms] + SHAPES
-    info = [(features.key_of(w), len(w.encode("utf-8", "surrogatepass")), _form_flags(w)) for w in shown]
+    info = [
+        (features.key_of(w), len(w.encode("utf-8", "surrogatepass")), _form_flags(w), features.key_of(f"{w} "))
+        for w in shown
+    ]
     weights = np.zeros(CODES)
     weights[: len(codes)] = [model.indicators.get(code, 0.0) for code in codes]
     pair_maybe = np.zeros(1 << 20, bool)
@@ -321,8 +300,10 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     can_be_denied = np.array([negatable[p.code] for p in phrases.catalogue.phrases], bool)
     denied_in = np.where(can_be_denied, phrases.lane_of, k.LANES)  # the lane after the last has no negators
     phrase_of_anchor = phrases.phrase_of[a.anchor]
-    sign = np.zeros((phrases.classes, 2), np.uint64)
-    has = np.zeros(1 << (2 * len(phrases.pair_atom)).bit_length(), np.uint32)
+    sign = aligned((phrases.classes, 4), np.uint64)
+    places = 2 ** np.ceil(np.log2(4 / 3 * np.bincount(phrases.pair_class, minlength=phrases.classes) + 1)).astype(int)
+    sign[:, 2], sign[:, 3] = np.cumsum(places) - places, places - 1
+    has = np.full(places.sum(), k.NUMBERED - 1, np.uint16)
     k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
     states = _columns(
         np.where(phrases.begins, k.BEGINS, 0) | np.where(a.accept, k.ENDS, 0),
@@ -336,27 +317,70 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         width=16,
     )
     signs = states.view(np.uint64)
+    place = _class_places(phrases)
+    asks = _asks(a)
     k.fill_states(phrases.on_first, phrases.edges, signs, states, 4, 3)
     k.fill_states(phrases.back_first, phrases.edges_back, signs, states, 6, 6)
     return k.Phrases(
         class_sign=sign,
         class_has=has,
-        mark_first=phrases.mark_first,
-        mark_set=phrases.mark_set,
+        class_place=place,
         anchor_first=phrases.anchor_first,
-        anchor_at=_columns(*phrases.anchor_at.T, code_of[phrase_of_anchor[phrases.anchor_at[:, 0]]], width=4),
+        anchor_at=phrases.anchor_at.astype(np.uint64) << np.uint64(32) | asks[phrases.anchor_at, 0],
+        asks=asks.reshape(-1),
+        set_places=_set_places(phrases, place),
         anchors=_columns(a.anchor, phrase_of_anchor, width=2),
         states=states,
         state_signs=signs,
-        edges=phrases.edges,
-        edges_back=phrases.edges_back,
+        edges=lined_up(phrases.edges),
+        edges_back=lined_up(phrases.edges_back),
         phrase_info=_columns(a.start[:-1], a.start[1:], denied_in, code_of, width=4),
     )
 
 
+def _class_places(phrases: Phrases) -> Array:
+    """Return uint8 of shape (classes,): 0 for classes that nothing asks for, places of their own for the most frequent.
+
+    The others share the rest of the places with such as are in the same large set, each place about as often met.
+    """
+    rates = np.bincount(phrases.class_of[:-2], rates_of(phrases.names), phrases.classes)
+    by_size = np.argsort(np.bincount(phrases.set_of)[phrases.set_of], kind="stable")
+    largest = np.full(phrases.classes, -1)
+    largest[phrases.class_in_set[by_size]] = phrases.set_of[by_size]  # the last one written stays
+    asked = np.flatnonzero(largest >= 0)
+    order = asked[np.argsort(-rates[asked], kind="stable")]
+    place = np.zeros(phrases.classes, np.uint8)
+    place[order[:OWN_PLACES]] = np.arange(1, len(order[:OWN_PLACES]) + 1)
+    shared = order[OWN_PLACES:][np.argsort(largest[order[OWN_PLACES:]], kind="stable")]
+    share = np.cumsum(rates[shared]) / max(rates[shared].sum(), UNSEEN)
+    place[shared] = 1 + OWN_PLACES + (share * (k.PLACES - 2 - OWN_PLACES)).astype(np.uint8)
+    return place
+
+
+def _set_places(phrases: Phrases, place: Array) -> Array:
+    """Return uint64 of shape ((sets + 1) * HELD,); the last set has all."""
+    sets = len(phrases.catalogue.automata.set_first) - 1
+    marked = np.zeros((sets + 1, k.PLACES), bool)
+    marked[phrases.set_of, place[phrases.class_in_set]] = True
+    marked[sets] = True
+    return lined_up(np.packbits(marked, axis=1, bitorder="little").view(np.uint64).reshape(-1))
+
+
+def _asks(a: Automata) -> Array:
+    """Return uint32 of shape (anchors, ASKED): what anchors ask for; where it is nothing, any word at their token."""
+    first, bits = a.asked_at[:, :, 0], a.asked_at[:, :, 1]
+    sets = len(a.set_first) - 1
+    if sets >= k.NUMBERED or abs(first).max(initial=0) > k.FIRST - k.WINDOW or bits.max(initial=0) >> k.WINDOW:
+        raise ValueError(f"the compiled path takes up to {k.NUMBERED} sets of words that are asked for")
+    if a.asked.shape[1] != k.ASKED:
+        raise ValueError(f"anchors ask for {a.asked.shape[1]} things; the compiled path expects {k.ASKED}")
+    packed = np.where(a.asked < 0, sets, a.asked) << 16 | (first & 255) << 8 | np.where(a.asked < 0, 1, bits)
+    return packed.astype(np.uint32)
+
+
 def _columns(*columns: Array, width: int = 8) -> Array:
     """Return int32 of shape (rows, width); 16 are a cache line."""
-    table = np.zeros((len(columns[0]), width), np.int32)
+    table = aligned((len(columns[0]), width), np.int32)
     for i, column in enumerate(columns):
         table[:, i] = column
     return table
@@ -408,14 +432,19 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
     """Return what one thread writes; `cached_words` is a power of two."""
     room = text_room // 2
     places = max(cached_words, 1 << (2 * room - 1).bit_length())  # all words of one text find a place
-    cached, bits = np.zeros((places, 16), np.int32), np.zeros(1, np.uint32)
+    cached, bits = aligned((places + 1, 16), np.int32), np.zeros(1, np.uint32)
+    cached[-1, [5, 9]] = k.BREAK, k.STOPS  # a sentence boundary
 
     def ints(*shape: int) -> Array:
         return np.zeros(shape, np.int32)
 
-    classes, sets = ints(phrases.classes, 4), ints(phrases.sets + 1, 4)
+    most = int(np.diff(phrases.anchor_first).max(initial=0))
     tokens_of_text = k.Tokens(
-        folded=np.zeros(text_room, np.uint32),
+        folded=aligned((text_room + 3 * k.PADDING,), np.uint32),
+        low=aligned((text_room + 3 * k.PADDING,), np.uint8),
+        bounds=ints(2 * (text_room + 3 * k.PADDING)),
+        marks=aligned((4 * (text_room // 64 + 8),), np.uint64),
+        glued=ints(room),
         start=ints(room),
         end=ints(room),
         at=ints(room),
@@ -438,24 +467,16 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         weight_of=bits.view(np.float32),
         form_stamp=ints(len(words.form_id)),
     )
-    sets[-1, 2:] = -1
-    sentence = ints(room + 2 * k.FIRST)
-    sentence[: k.FIRST] = -1
+    classes = ints(room + 2 * k.FIRST)
+    classes[: k.FIRST] = k.BREAK
     layout = k.Layout(
         clock=np.zeros(2, np.int64),
-        flags=ints(room),
         kept=ints(room + k.FIRST),
-        classes=ints(room + k.FIRST),
-        sentence=sentence,
-        token_sign=np.zeros((room + 2 * k.FIRST, 2), np.uint64),
-        before=ints(room + k.FIRST),
-        class_seen=classes,
-        class_at=classes.view(np.uint64),
-        present=ints(phrases.classes + 1),
-        set_seen=sets,
-        set_at=sets.view(np.uint64),
-        likely=ints(len(phrases.anchor_at) + 1, 2),
-        likely_at=np.zeros(len(phrases.anchor_at) + 1, np.uint64),
+        classes=classes,
+        places=np.zeros(room + 2 * k.FIRST, np.uint8),
+        stands=np.zeros(room + 1, np.uint64),
+        anchors=ints(room + 1),
+        likely=np.zeros(k.LIKELY + most + k.FEW_ANCHORS, np.uint64),
         seen=np.zeros((phrases.widest, 2), np.uint64),
         stack=ints(phrases.widest * k.WIDEST, 2),
     )
@@ -526,7 +547,7 @@ def _crc_shifts() -> Array:
     shifts = [np.arange(256, dtype=np.uint32)[None, :] << np.array([[0], [8], [16], [24]], np.uint32)]
     for _ in range(SHIFTS - 1):
         shifts.append(crc[shifts[-1] & 255] ^ (shifts[-1] >> 8))
-    return np.stack(shifts).astype(np.uint32)
+    return np.stack(shifts).astype(np.uint32).reshape(-1)
 
 
 def _mask(bits: Any) -> np.uint64:

@@ -15,7 +15,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import types
 from numba.core.cpu import CPUTargetOptions
+from numba.core.runtime.nrt import rtsys
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +32,7 @@ u64: Any = np.uint64
 # Nothing here allocates, and counting references to the arrays took a third of the time. numba's own code
 # uses this option, but its manual does not promise it: so only where it is there.
 OPTIONS = {"nogil": True, "error_model": "numpy"} | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
+INLINED = {"forceinline": True} if hasattr(CPUTargetOptions, "forceinline") else {}
 njit: Any = numba.njit
 
 
@@ -41,6 +46,11 @@ def inlined(function: F) -> F:
     return cast(F, njit(**OPTIONS, inline="always")(function))
 
 
+def stage(function: F) -> F:
+    """Do the same for what is done once a text: as a call, it would hand over all tables, some kilobytes."""
+    return cast(F, njit(**OPTIONS, **INLINED)(function))
+
+
 def kept(function: F) -> F:
     """Do the same, and keep what was compiled on disk; only for what Python calls.
 
@@ -52,11 +62,14 @@ def kept(function: F) -> F:
     except RuntimeError:  # "no locator available": it may write in neither place
         return compiled(function)
     cache = dispatcher._cache
-    load, save = cache.load_overload, cache.save_overload
+    load, save = getattr(cache, "_load_overload", cache.load_overload), cache.save_overload
 
-    def load_overload(*arguments: Any) -> Any:
+    def load_overload(signature: Any, context: Any) -> Any:
+        # The public method first has the context know all that numba can compile (and imports SciPy where there
+        # is one), a third of a second. What was compiled needs no more than the runtime.
         try:
-            return load(*arguments)
+            rtsys.initialize(context)
+            return load(signature, context)
         except Exception:  # a broken file, in as many ways as unpickling knows: compile anew
             return None
 
@@ -66,6 +79,129 @@ def kept(function: F) -> F:
 
     cache.load_overload, cache.save_overload = load_overload, save_overload
     return cast(F, dispatcher)
+
+
+def instruction(function: Callable[..., Any]) -> Any:
+    """Return what stands for machine instructions that numba has no word for; its first argument is not passed."""
+    return intrinsic(function)
+
+
+def signs_of(text: str) -> tuple[Any, Any]:
+    """Return ASCII characters as two numbers of 64 bits."""
+    bits = sum(1 << ord(sign) for sign in text)
+    return np.uint64(bits & 0xFFFFFFFFFFFFFFFF), np.uint64(bits >> 64)
+
+
+U64, U128 = ir.IntType(64), ir.IntType(128)
+
+
+@instruction
+def trailing_zeros(typing: Any, bits: Any) -> Any:
+    """Return how many bits below the lowest set one; 64 where none is set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), generate
+
+
+@instruction
+def ones(typing: Any, bits: Any) -> Any:
+    """Return how many bits are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@instruction
+def mixed(typing: Any, a: Any, b: Any) -> Any:
+    """Return the upper and the lower half of a product of 64-bit numbers, put together by exclusive or."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        product = builder.mul(*(builder.zext(argument, U128) for argument in arguments))
+        return builder.xor(builder.trunc(product, U64), builder.trunc(builder.lshr(product, U128(64)), U64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@instruction
+def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
+    """Return the eight bytes at a place of an array of bytes as one number, the first one lowest."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.bitcast(builder.gep(array.data, [arguments[1]]), U64.as_pointer())
+        loaded = builder.load(at)
+        loaded.align = 1
+        return loaded
+
+    return types.uint64(data, types.int64), generate
+
+
+def at_once(builder: Any, array: Any, place: Any) -> Any:
+    """Return 64 numbers of 32 bits from a place of an array on, as a vector."""
+    loaded = builder.load(
+        builder.bitcast(builder.gep(array.data, [place]), ir.VectorType(ir.IntType(32), 64).as_pointer())
+    )
+    loaded.align = 4
+    return loaded
+
+
+@instruction
+def alike(typing: Any, table: Any, place: Any, bits: Any, value: Any) -> Any:
+    """Return a bit for each of 64 numbers from a place on, that of the first lowest: whether these bits are so."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        numbers = at_once(builder, array, arguments[1])
+        equal = builder.icmp_unsigned(
+            "==", builder.and_(numbers, spread_out(builder, arguments[2])), spread_out(builder, arguments[3])
+        )
+        return builder.bitcast(equal, U64)
+
+    return types.uint64(table, types.uint64, types.uint32, types.uint32), generate
+
+
+@instruction
+def same(typing: Any, table: Any, place: Any) -> Any:
+    """Return a bit for each of 64 numbers from a place on: whether the next one is the same."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        numbers = at_once(builder, array, arguments[1])
+        following = at_once(builder, array, builder.add(arguments[1], U64(1)))
+        return builder.bitcast(builder.icmp_unsigned("==", numbers, following), U64)
+
+    return types.uint64(table, types.uint64), generate
+
+
+def spread_out(builder: Any, number: Any) -> Any:
+    """Return a vector of 64 times the same number."""
+    many, i32 = ir.VectorType(number.type, 64), ir.IntType(32)
+    one = builder.insert_element(ir.Constant(many, ir.Undefined), number, i32(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(i32, 64), [0] * 64))
+
+
+@instruction
+def prefetch(typing: Any, table: Any, row: Any) -> Any:
+    """Have a row of an array fetched from memory, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        if signature.args[0].ndim == 1:
+            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+        else:
+            stride = builder.extract_value(array.strides, 0)
+            place = builder.gep(builder.bitcast(array.data, byte), [builder.mul(stride, arguments[1])])
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        builder.call(fetch, [place, i32(0), i32(3), i32(1)])  # to read, to the nearest cache, data
+        return context.get_dummy_value()
+
+    return types.void(table, types.int64), generate
 
 
 # Class bits of a packed code point, above its 21 bits.
@@ -83,8 +219,19 @@ CLAUSE = 1 << 30  # what a negator does not reach past
 EMOJI = 1 << 31  # tokens.is_emoji
 DOT, COMMA, DOLLAR, AT, UNDERSCORE = 46, 44, 36, 64, 95
 
+# Columns of `Tokens.marks`
+CHUNKS, PLAIN, STANDING = 0, 1, 2
+
 # Ranges of code points for `_HIDDEN`
 LATIN, FOREIGN, INVISIBLE = 1, 2, 3
+
+# Signs that may cut up a word: between single letters, and (some of them) between longer pieces
+LETTER_JOINERS = signs_of(" ._-*/|~,")
+PIECE_JOINERS = signs_of("._*|~")
+# All bits of the first 0 to 7 bytes of a number, of all eight, and so on; from 24 on, what is left of them for a second
+FIRST_BYTES = np.array([(1 << 8 * min(max(size, 0), 8)) - 1 for size in (*range(24), *range(-8, 16))], np.uint64)
+
+NOT_ASCII: Any = np.uint64(0x8080808080808080)
 
 # What a call may end with.
 DONE, NEED_FOLDS, NEED_ROOM, NOT_UTF8 = 0, 1, 2, 3
@@ -103,9 +250,18 @@ NEUTRAL = 24  # shift, in `marks` only: number of the neutral form + 1
 LANES = 6  # at most
 MAX_STAMP = (1 << 31) - 2
 WIDEST = 64  # tokens that a phrase may take: patterns.MAX_PATTERN is less
-FIRST = 4  # place of the first token that phrases see: tokens are looked at so far around one
+FIRST = 64  # place of the first token that phrases see: tokens are looked at so far around one, and not further
+WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes have a place among
+ASKED, HELD = 4, PLACES // 64  # asks of an anchor, and numbers that hold these bits
+PADDING = 128  # zeros after a folded text, which no loop over blocks of 64 reads beyond
+USUAL = 12  # words, of 64 code points
+TALLY = 21  # bits that count the words of a language: a text has no more than MAX_TEXT, which is less than 2**21
+LIKELY = 1024  # anchors that are gathered before they are looked at closer
+FEW_ANCHORS = 4  # that most words with any have
+BREAK = -1  # class of a sentence boundary
 NUMBERED = 1 << 16  # atoms, and classes
 BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
+FLAGS = 24  # shift, in an edge
 
 
 class Folding(NamedTuple):
@@ -137,10 +293,10 @@ class Words(NamedTuple):
     form_id: Any  # uint64: of a neutral form or a shape of a number (`#0` to `#9`, the last ten)
     form_keys: Any  # the same as a hash table
     form_values: Any
-    form_info: Any  # int32 (forms, 3): crc32, UTF-8 bytes, flags
+    form_info: Any  # int32 (forms, 4): crc32, UTF-8 bytes, flags, crc32 with a space after it
     form_weight: Any  # float64
     crc: Any  # uint32 (256,)
-    crc_shift: Any  # uint32 (lengths, 4, 256): a crc32 with that many bytes after it
+    crc_shift: Any  # uint32 (lengths * 4 * 256,): a crc32 with that many bytes after it, by its four bytes
     word_keys: Any
     word_first: Any  # int32: where keys with the same upper bits start
     word_weights: Any
@@ -156,16 +312,18 @@ class Phrases(NamedTuple):
     A class is a set of atoms that some word satisfies; the class 0 has none.
     """
 
-    class_sign: Any  # uint64 (classes, 2): one of 128 bits for each atom (`mark_of`)
-    class_has: Any  # uint32: a hash set of class << 16 | atom
-    mark_first: Any  # int32 (classes + 1,): where the sets start that words of a class are in and anchors ask for
-    mark_set: Any  # int32
+    class_sign: Any  # uint64 (classes, 4): one of 128 bits for each atom (`mark_of`), where its atoms start, their mask
+    class_has: Any  # uint16: a hash set of the atoms of each class, side by side; NUMBERED - 1 where free
+    class_place: Any  # uint8 (classes,): which of PLACES bits stands for a class; 0 for that without atoms only
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
-    anchor_at: Any  # int32 (places, 4): number of an anchor, two sets that it asks for, number of the code
+    anchor_at: Any  # uint64 (places,): number of an anchor << 32 | what it asks for first
+    asks: Any  # uint32 (anchors * ASKED,): number of a set << 16 | first offset << 8 | bits; see `anchors.Ask`
+    set_places: Any  # uint64 ((sets + 1) * HELD,): places of the classes that have an atom of the set; the last all
     anchors: Any  # int32 (anchors, 2): state, phrase
     states: Any  # int32 (states, 16): flags, edges on from and to, their reach, edges back from and to, their reach
     state_signs: Any  # uint64, the same bytes: from 4 on, marks (two places each) of the atoms on and of those back
-    edges: Any  # uint64 (edges, 2): target in its phrase << 32 | mark << 16 | its atom; bit d: it may stand d tokens on
+    edges: Any  # uint64 (edges, 2): target in its phrase << 32 | its flags << 24 | mark << 16 | its atom; bit d: it may
+    # stand d tokens on
     edges_back: Any  # the same by target: what stands before
     phrase_info: Any  # int32 (phrases, 4): first state, end, lane (LANES if it cannot be negated), number of the code
 
@@ -196,6 +354,10 @@ class Tokens(NamedTuple):
     """One text, folded and tokenised."""
 
     folded: Any  # uint32: the folded text, then repaired words
+    low: Any  # uint8: the lower bytes of the folded text
+    marks: Any  # uint64 (blocks * 4,), a bit a code point: in a chunk; a plain letter; by itself; nothing
+    bounds: Any  # int32 (2 * code points,): begin and end of each chunk and of what stands by itself
+    glued: Any  # int32: tokens that one character may hold together with the one before
     start: Any  # int32, one a token: its place in the folded text
     end: Any
     at: Any  # int32: where its text stands in `folded`
@@ -209,7 +371,8 @@ class Tokens(NamedTuple):
 class Cache(NamedTuple):
     """Words met so far, and the distinct pairs of a text. It only saves time: no result depends on it."""
 
-    words: Any  # int32 (places, 16): hash, weight (two places each), stamp, class, form + 1, crc32, UTF-8 bytes, flags
+    words: Any  # int32 (places, 16): hash, weight (two places each), stamp, class, form + 1, crc32, UTF-8 bytes, flags,
+    # the place of its class, the first anchor of the class, their number, crc32 with a space, the hash that tables hold
     words_u64: Any  # views of it
     words_f64: Any
     used: Any  # int64 (1,): places taken
@@ -223,22 +386,15 @@ class Cache(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where words stand in one text, to look for phrases. A stamp says which text something was written for."""
+    """Where words stand in one text, to look for phrases."""
 
     clock: Any  # int64 (2,): number of the text; of a walk
-    flags: Any  # int32, one a token
     kept: Any  # int32: the token of each one that phrases see
-    classes: Any  # int32: of these
-    sentence: Any  # int32: number of their sentence; -1 before the first token, from FIRST on, and after the last
-    token_sign: Any  # uint64 (tokens, 2): the signs of their classes
-    before: Any  # int32: the last one before it of the same class, -1 without
-    class_seen: Any  # int32 (classes, 4): stamp, last token
-    class_at: Any  # uint64, the same bytes: in place 1, bits of the sentences, modulo 64, that it is in
-    present: Any  # int32 (classes + 1,): classes
-    set_seen: Any  # int32 (sets + 1, 4): stamp
-    set_at: Any  # uint64, the same bytes: in place 1, bits of sentences likewise; the last row has all, always
-    likely: Any  # int32 (places, 2): an anchor that may be met with, and a class that stands on it
-    likely_at: Any  # uint64: bits of the sentences
+    classes: Any  # int32: of these, from FIRST on, BREAK before the first and after the last
+    places: Any  # uint8: of these classes
+    stands: Any  # uint64 (tokens,): a token whose class has anchors << 32 | the place of the first of these
+    anchors: Any  # int32 (tokens,): their number
+    likely: Any  # uint64 (LIKELY and more,): a token << 32 | an anchor of which a phrase may be there
     seen: Any  # uint64 (states of a phrase, 2): walk, and offsets at which the state was seen
     stack: Any  # int32 (places, 2): state, token
 
@@ -288,8 +444,38 @@ def insert(keys: Any, values: Any, new_keys: Any, new_values: Any) -> Any:
     return True
 
 
+@inlined
+def short_hash(first: Any, second: Any, seed: Any) -> Any:
+    """Return the hash of a word of up to 16 code points below U+0100: its bytes, zeros after them."""
+    h = mixed(first ^ seed[0], second ^ seed[1])
+    return h if h else u64(1)
+
+
 @compiled
 def hash_of(f: Any, at: int, n: int, seed: Any) -> Any:
+    """Return by what a word is known in the word cache; never 0."""
+    h, above = seed[0], u64(0)
+    first, second, size = u64(0), u64(0), 0
+    for i in range(n):
+        code = u64(f[at + i] & u32(CODE))
+        above = (above ^ (code >> u64(8))) * seed[1]  # stays 0 where all are below U+0100
+        if size == 16:
+            h = mixed(first ^ h, second ^ seed[1])
+            first, second, size = u64(0), u64(0), 0
+        if size < 8:
+            first |= (code & u64(255)) << u64(8 * size)
+        else:
+            second |= (code & u64(255)) << u64(8 * (size - 8))
+        size += 1
+    h = mixed(first ^ h, second ^ seed[1])
+    if above:
+        h = mixed(h ^ above, seed[2])
+    return h if h else u64(1)
+
+
+@compiled
+def name_hash_of(f: Any, at: int, n: int, seed: Any) -> Any:
+    """Return the hash of a word as the tables hold it, which those of its beginnings lead to."""
     h, multiplier = seed[0], seed[1]
     for i in range(at, at + n):
         h = (h ^ u64(f[i] & u32(CODE))) * multiplier
@@ -341,14 +527,23 @@ def cut(data: Any, p: int, end: int, limit: int) -> int:
     return stop
 
 
-@compiled
+@stage
 def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
     """Fold a text into f; return (status, folded code points or what is needed, whether scripts hide)."""
-    n, hidden, room, first = 0, 0, len(f) - 64, p
+    n, hidden, room, first = 0, 0, len(f) - PADDING - 64, p
     after_latin = False  # inside invisible characters that follow a Latin letter
     while p < end:
         if n + 32 > room:
             return NEED_ROOM, 0, 0
+        eight = eight_bytes(data, p) if p + 8 <= end else NOT_ASCII
+        while not eight & NOT_ASCII and n + 8 <= room:
+            for i in range(8):
+                f[u64(n + i)] = folds[(eight >> u64(8 * i)) & u64(0x7F)]
+            n += 8
+            p += 8
+            eight = eight_bytes(data, p) if p + 8 <= end else NOT_ASCII
+        if p >= end:
+            break
         b = data[p]
         if b < 0x80:
             stop = min(end, p + room - n)
@@ -388,8 +583,7 @@ def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f
             f[n] = packed
             n += 1
         p += width
-    f[n] = 0
-    f[n + 1] = 0
+    f[n : n + PADDING] = u32(0)
     return DONE, n, hidden
 
 
@@ -541,115 +735,195 @@ def tail_end(f: Any, j: int, end: int) -> int:
     return j
 
 
-@compiled
-def is_letter_joiner(code: int) -> Any:
-    return (
-        code == 32
-        or code == 46
-        or code == 95
-        or code == 45
-        or code == 42
-        or code == 47
-        or code == 124
-        or code == 126
-        or code == 44
+@inlined
+def is_one_of(code: Any, signs: Any) -> Any:
+    """Return 1 if a code point is among ASCII signs, given as two numbers of 64 bits; else 0."""
+    half = signs[1] if code & u32(64) else signs[0]
+    return i64((half >> u64(code & u32(63))) & u64(code < u32(128)))
+
+
+@inlined
+def glues(f: Any, last: int, start: int, single: Any) -> Any:
+    """Return 1 if one character may hold together what ends at `last` and starts at `start`, else 0.
+
+    `single` says whether both are single characters, which more signs stand between.
+    """
+    code = f[u64(last)] & u32(CODE)
+    lower, upper = (
+        LETTER_JOINERS[0] if single else PIECE_JOINERS[0],
+        LETTER_JOINERS[1] if single else PIECE_JOINERS[1],
     )
+    return i64(start - last == 1) & is_one_of(code, (lower, upper))
 
 
-@compiled
-def is_piece_joiner(code: int) -> Any:
-    return code == 46 or code == 95 or code == 42 or code == 124 or code == 126
+@stage
+def mark(K: Any, n: int) -> None:
+    """Fill `low` and `marks` for the n code points of a folded text, 64 at a time.
+
+    A plain letter is below U+0100, begins no three alike, and stands before no point or comma that a digit follows: a
+    word of such letters is a token as it stands.
+    """
+    f, low, marks = K.folded, K.low, K.marks
+    for block in range((n + 127) // 64):
+        base = 64 * block
+        for i in range(64):
+            low[u64(base + i)] = f[u64(base + i)] & u32(255)
+        here, second, third = u64(base), u64(base + 1), u64(base + 2)
+        plain = alike(f, here, u32(ALPHA | (CODE ^ 255)), u32(ALPHA))
+        drawn_out = same(f, here) & same(f, second)
+        point = alike(f, second, u32(CODE), u32(DOT)) | alike(f, second, u32(CODE), u32(COMMA))
+        before_number = point & alike(f, third, u32(DECIMAL), u32(DECIMAL))
+        at = u64(4 * block)
+        marks[at + u64(CHUNKS)] = alike(f, here, u32(CHUNK), u32(CHUNK))
+        marks[at + u64(PLAIN)] = plain & ~drawn_out & ~before_number
+        marks[at + u64(STANDING)] = ~alike(f, here, u32(STOP | SYMBOL), u32(0)) | alike(f, here, u32(CODE), u32(DOT))
 
 
-@compiled
-def tokenise(K: Any, n: int, N: Any, R: Any) -> tuple[int, int, int]:
+@inlined
+def marks_at(marks: Any, which: int, i: int) -> Any:
+    """Return the marks of 64 code points from i on, that of i lowest."""
+    at, shift = (u64(i) >> u64(6)) * u64(4) + u64(which), u64(i) & u64(63)
+    return (marks[at] >> shift) | ((marks[at + u64(4)] << u64(1)) << (u64(63) - shift))
+
+
+@inlined
+def note(bounds: Any, column: int, count: int, bits: Any, base: int) -> Any:
+    """Write the places of bits to a column from row `count` on; return the new count.
+
+    Some are always written, as nobody could foretell how many there are; what is too much is overwritten.
+    """
+    total = ones(bits)
+    for i in range(USUAL):
+        bounds[u64(2 * (count + i) + column)] = base + trailing_zeros(bits)
+        bits &= bits - u64(1)
+    for i in range(USUAL, total):
+        bounds[u64(2 * (count + i) + column)] = base + trailing_zeros(bits)
+        bits &= bits - u64(1)
+    return count + total
+
+
+@stage
+def outline(K: Any, n: int) -> int:
+    """Fill `bounds` with the chunks and the characters that stand by themselves; return how many."""
+    marks, bounds = K.marks, K.bounds
+    begun, ended, carried = 0, 0, u64(0)
+    for block in range((n + 63) // 64):
+        at, base = u64(4 * block), 64 * block
+        chunks, standing, following = marks[at + u64(CHUNKS)], marks[at + u64(STANDING)], marks[at + u64(4 + CHUNKS)]
+        first = (chunks & ~((chunks << u64(1)) | carried)) | standing
+        last = (chunks & ~((chunks >> u64(1)) | (following << u64(63)))) | standing
+        carried = chunks >> u64(63)
+        begun = note(bounds, 0, begun, first, base)
+        ended = note(bounds, 1, ended, last, base + 1)
+    return begun
+
+
+@stage
+def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
     """Return (tokens, end of the written, whether words were repaired); tokens -1 where room is wanting."""
     f, starts, ends_, ats, lengths, hashes, alphas = K.folded, K.start, K.end, K.at, K.length, K.hash, K.alpha
-    seed, multiplier, max_word = N.seed[0], N.seed[1], R.max_word
+    low, marks, bounds, gluing, seed, words = K.low, K.marks, K.bounds, K.glued, N.seed, C.words
+    mark(K, n)
     k, to, hidden = 0, n + 2, 0
-    room, space = len(starts) - max_word - 2, len(f) - 8 * max_word
-    stopped, cut_up, singles = True, False, 1
-    i = 0
-    while i < n:
-        packed = f[i]
-        if not packed & u32(CHUNK | STOP | SYMBOL) and packed & u32(CODE) != DOT:
-            i += 1
-            continue
+    room, space = len(starts) - R.max_word - 2, len(f) - 8 * R.max_word
+    stopped, glued = True, 0
+    last_end, last_single, done = 0, False, 0
+    for b in range(outline(K, n)):
+        i, end = i64(bounds[u64(2 * b)]), i64(bounds[u64(2 * b + 1)])
+        if i < done:  # taken with what stands before it, as a number's decimals
+            if end <= done:
+                continue
+            i = done
         if k > room or to > space:
             return -1, 0, 0
-        if packed & u32(CHUNK):
-            start, before, was = i, k, u32(0)
-            h, every, repeats, streak = seed, packed, False, False
-            while packed & u32(CHUNK):
-                h = (h ^ u64(packed & u32(CODE))) * multiplier
-                every &= packed
-                same = packed == was
-                repeats |= same & streak
-                streak = same
-                was = packed
-                i += 1
-                packed = f[i]
-            code = packed & u32(CODE)
-            stopped, whole = False, True
-            if code in (DOT, COMMA) and f[i + 1] & u32(DECIMAL):
-                i = tail_end(f, i, n)
-                whole = False
-            size = i - start
-            if whole and every & u32(ALPHA) and not repeats and size <= max_word:
-                starts[k], ends_[k], ats[k], lengths[k], hashes[k], alphas[k] = start, i, start, size, finish(h), 1
-                k += 1
-            elif whole and every & u32(ALPHA):
-                at, length, to = unrepeat(f, start, size, to, N, R)
-                k = emit(K, k, start, i, at, length, hash_of(f, at, length, N.seed), 1)
-            elif size == 1 or (f[start] & u32(DECIMAL) and number_end(f, start + 1, i) == i):
-                code = f[start] & u32(CODE)
-                if code != AT and code != UNDERSCORE:
-                    k = emit(K, k, start, i, start, size, hash_of(f, start, size, N.seed), 0)
-            else:
-                k, to, found = unleet(K, k, start, i, to, N, R)
-                if found == 2:
-                    hidden = 1
-                if not found:
-                    if k + size > room or to + 2 * size + 4 * max_word > len(f):
-                        return -1, 0, 0
-                    k, to = parts(K, k, start, i, to, N, R)
-            # Whether anything may have to be put back together
-            for m in range(max(before, 1), k):
-                width, gap = ends_[m] - starts[m], u32(32)
-                if alphas[m] & alphas[m - 1] and starts[m] - ends_[m - 1] == 1:
-                    gap = f[ends_[m - 1]] & u32(CODE)
-                    if width == 1 and ends_[m - 1] - starts[m - 1] == 1 and is_letter_joiner(gap):
-                        singles += 1
-                        cut_up |= singles >= R.min_spaced
-                        continue
-                if gap != 32:
-                    cut_up |= is_piece_joiner(gap)
-                singles = 1
-        elif packed & u32(SYMBOL):
-            k = emit(K, k, i, i + 1, i, 1, hash_of(f, i, 1, N.seed), 0)
+        size = end - i
+        within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
+        if (size <= 16) & (~marks_at(marks, PLAIN, i) & within == u64(0)):  # a plain word, as nearly all are
+            first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
+            second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
+            row = u64(k)
+            starts[row], ends_[row], ats[row], lengths[row], alphas[row] = i, end, i, size, 1
+            h = short_hash(first, second, seed)
+            prefetch(words, i64(h >> u64(24)) & (len(words) - 2))
+            hashes[row] = h
+            single, stopped = size == 1, False
+            gluing[u64(glued)] = k
+            glued += glues(f, last_end, i, single & last_single)
+            last_end, last_single = end, single
+            k += 1
+        elif f[i] & u32(CHUNK):
+            before = k
             stopped = False
-            i += 1
-        else:
-            if packed & u32(STOP) or not f[i + 1] & u32(WORD):
-                if not stopped:
-                    k = emit(K, k, i, i + 1, i, 1, u64(0), 0)
-                stopped = True
-            i += 1
-    if cut_up:
-        if to + n + 4 * max_word > len(f):  # the texts of all tokens are together no longer than the folded text
+            k, to, done, found_here = chunk(K, k, i, n, to, N, R)
+            if k < 0:
+                return -1, 0, 0
+            hidden |= found_here
+            for m in range(before, k):
+                single = ends_[m] - starts[m] == 1
+                gluing[u64(glued)] = m
+                glued += glues(f, last_end, i64(starts[m]), single & last_single)
+                last_end, last_single = i64(ends_[m]), single
+        elif f[i] & u32(SYMBOL):
+            k = emit(K, k, i, end, i, 1, hash_of(f, i, 1, seed), 0)
+            stopped, last_single = False, False
+            last_end = end
+        elif f[i] & u32(STOP) or not f[end] & u32(WORD):
+            if not stopped:
+                k = emit(K, k, i, end, i, 1, u64(0), 0)
+            stopped, last_single = True, False
+            last_end = end
+    if glued:
+        if to + n + 4 * R.max_word > len(f):  # the texts of all tokens are together no longer than the folded text
             return -1, 0, 0
-        k, to, repaired = join(K, k, to, N, R)
+        k, to, repaired = join(K, k, glued, to, N, R)
         hidden |= repaired
     return k, to, hidden
 
 
 @compiled
-def join(K: Any, count: int, to: int, N: Any, R: Any) -> tuple[int, int, int]:
+def chunk(K: Any, k: int, start: int, n: int, to: int, N: Any, R: Any) -> tuple[int, int, int, int]:
+    """Emit the tokens of a chunk that is no plain word.
+
+    Return (tokens, end of the written, end of the chunk, 1 if it hid a word); tokens -1 where room is wanting.
+    """
+    f, i, every, hidden = K.folded, start, u32(0xFFFFFFFF), 0
+    while f[i] & u32(CHUNK):
+        every &= f[i]
+        i += 1
+    code = f[i] & u32(CODE)
+    whole = True
+    if code in (DOT, COMMA) and f[i + 1] & u32(DECIMAL):
+        i = tail_end(f, i, n)
+        whole = False
+    size = i - start
+    if whole and every & u32(ALPHA):
+        at, length, to = unrepeat(f, start, size, to, N, R)
+        k = emit(K, k, start, i, at, length, hash_of(f, at, length, N.seed), 1)
+    elif size == 1 or (f[start] & u32(DECIMAL) and number_end(f, start + 1, i) == i):
+        code = f[start] & u32(CODE)
+        if code != AT and code != UNDERSCORE:
+            k = emit(K, k, start, i, start, size, hash_of(f, start, size, N.seed), 0)
+    else:
+        k, to, found = unleet(K, k, start, i, to, N, R)
+        hidden = i64(found == 2)
+        if not found:
+            if k + size > len(K.start) - R.max_word - 2 or to + 2 * size + 4 * R.max_word > len(f):
+                return -1, 0, 0, 0
+            k, to = parts(K, k, start, i, to, N, R)
+    return k, to, i, hidden
+
+
+@compiled
+def join(K: Any, count: int, glued: int, to: int, N: Any, R: Any) -> tuple[int, int, int]:
     """Put words cut by single characters back together, in place; return (tokens, end of the written, whether any)."""
-    k, i, hidden = 0, 0, 0
-    while i < count:
+    k, done, hidden = 0, 0, 0
+    for g in range(glued):
+        i = i64(K.glued[g]) - 1
+        if i < done:
+            continue
         j, singles = run_end(K, i, count)
         made = 0
+        k = move(K, done, i, k)
         if j - i > 1:
             if singles:
                 if j - i >= R.min_spaced:
@@ -657,13 +931,20 @@ def join(K: Any, count: int, to: int, N: Any, R: Any) -> tuple[int, int, int]:
             else:
                 made, to = joined(K, i, j, k, to, N, R)
         if made:
-            k += made
-            hidden = 1
+            k, hidden = k + made, 1
         else:
-            for m in range(i, j):
-                k = emit(K, k, K.start[m], K.end[m], K.at[m], K.length[m], K.hash[m], K.alpha[m])
-        i = j
-    return k, to, hidden
+            k = move(K, i, j, k)
+        done = j
+    return move(K, done, count, k), to, hidden
+
+
+@compiled
+def move(K: Any, first: int, last: int, k: int) -> int:
+    """Move the tokens [first, last) to k, which is no later; return their new end."""
+    if k < first:
+        for m in range(first, last):
+            emit(K, k + m - first, K.start[m], K.end[m], K.at[m], K.length[m], K.hash[m], K.alpha[m])
+    return k + last - first
 
 
 @compiled
@@ -674,7 +955,7 @@ def run_end(K: Any, i: int, count: int) -> tuple[int, bool]:
         return j, False
     gap = f[K.end[i]] & u32(CODE)
     singles = K.end[i] - K.start[i] == 1 and K.end[j] - K.start[j] == 1
-    if not (is_letter_joiner(gap) if singles else is_piece_joiner(gap)):
+    if not (is_one_of(gap, LETTER_JOINERS) if singles else is_one_of(gap, PIECE_JOINERS)):
         return j, singles
     while j < count and K.start[j] - K.end[j - 1] == 1 and f[K.end[j - 1]] & u32(CODE) == gap and K.alpha[j]:
         if singles and K.end[j] - K.start[j] != 1:
@@ -804,10 +1085,10 @@ def grams(f: Any, at: int, n: int, to: int, crc: Any, weights: Any) -> float:
 
 
 @compiled
-def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W: Any) -> None:
+def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W: Any, P: Any) -> None:
     """Work out all that is to be known of a word, into a place of the word cache."""
-    head = f[at]
-    name = find(N.keys, N.values, h)
+    head, table_hash = f[at], name_hash_of(f, at, n, N.seed)
+    name = find(N.keys, N.values, table_hash)
     best = name
     if name < 0 and head & u32(ALPHA):
         g, multiplier = N.seed[0], N.seed[1]
@@ -819,10 +1100,12 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
                     best = found
     number = 1 if head & u32(DIGIT) else 0
     word = C.words[slot]
-    C.words_u64[slot, 0] = h
+    C.words_u64[slot, 0], C.words_u64[slot, 7] = h, table_hash
     word[4] = 0
-    word[5] = W.name_class[best if best >= 0 else len(W.name_class) - 2 + number]
-    marks = max(find(W.mark_keys, W.mark_values, h), i64(0))
+    klass = W.name_class[best if best >= 0 else len(W.name_class) - 2 + number]
+    word[5], word[10] = klass, P.class_place[klass]
+    word[11], word[12] = P.anchor_first[klass], P.anchor_first[klass + 1] - P.anchor_first[klass]
+    marks = max(find(W.mark_keys, W.mark_values, table_hash), i64(0))
     flags = marks & ((1 << NEUTRAL) - 1)
     picture = n == 1 and head & u32(EMOJI)
     if picture and name < 0:
@@ -835,12 +1118,12 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
                 digits += 1
         form = len(W.form_id) - 10 + min(digits, 9)
     if form < 0:  # written just as a neutral form is
-        form = find(W.form_keys, W.form_values, h)
+        form = find(W.form_keys, W.form_values, table_hash)
     word[6] = form + 1
     if form >= 0:
         C.words_f64[slot, 1] = W.form_weight[form]
         word[7] = W.form_info[form, 0]
-        word[8] = W.form_info[form, 1]
+        word[8], word[13] = W.form_info[form, 1], W.form_info[form, 3]
         word[9] = (flags & i64(~(PICTURE | LETTERS | (3 << LANGUAGE)))) | W.form_info[form, 2]
         return
     key, size = crc_of(f, at, n, W.crc)
@@ -856,28 +1139,28 @@ def learn(f: Any, h: Any, at: int, n: int, to: int, C: Any, slot: int, N: Any, W
     if picture:
         flags |= PICTURE
     C.words_f64[slot, 1] = weight
-    word[7] = np.int32(key)
+    word[7], word[13] = np.int32(key), np.int32(spaced(key, W.crc))
     word[8] = size
     word[9] = flags
 
 
-@compiled
-def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any) -> None:
-    """Write the place of each token's word in the cache, -1 for a boundary; learn the new words."""
+@stage
+def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any, P: Any) -> None:
+    """Write the place of each token's word in the cache, the last for a boundary; learn the new words."""
     hashes, slots, cache = K.hash, C.slot, C.words_u64
-    places = len(cache) - 1
-    if C.used[0] + count > len(cache) // 2 + len(cache) // 4:
-        cache[:] = u64(0)
+    places = len(cache) - 2
+    if C.used[0] + count > places // 2 + places // 4:
+        cache[: places + 1] = u64(0)
         C.used[0] = 0
     for i in range(count):
         h = hashes[i]
         if not h:
-            slots[i] = -1
+            slots[i] = places + 1
             continue
         slot = i64(h >> u64(24)) & places
         while cache[slot, 0] != h:
             if not cache[slot, 0]:
-                learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W)
+                learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W, P)
                 C.used[0] += 1
                 break
             slot = (slot + 1) & places
@@ -885,21 +1168,28 @@ def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any) -> None:
 
 
 @inlined
-def pair_key(key: Any, next_key: Any, size: int, crc: Any, shift: Any) -> Any:
-    """Return the crc32 of "a b" from those of its words; the second takes `size` bytes."""
+def spaced(key: Any, crc: Any) -> Any:
+    """Return the crc32 of a word with a space after it from that of the word."""
     r = u32(~key)
-    r = u32(~(crc[(r ^ u32(32)) & u32(255)] ^ (r >> u32(8))))
-    if size < len(shift):
+    return u32(~(crc[(r ^ u32(32)) & u32(255)] ^ (r >> u32(8))))
+
+
+@inlined
+def pair_key(before: Any, key: Any, size: int, crc: Any, shift: Any) -> Any:
+    """Return the crc32 of "a b" from those of "a " and "b"; the second takes `size` bytes."""
+    r = before
+    start = u64(size) << u64(10)
+    if start < u64(len(shift)):
         r = u32(
-            shift[size, 0, r & u32(255)]
-            ^ shift[size, 1, (r >> u32(8)) & u32(255)]
-            ^ shift[size, 2, (r >> u32(16)) & u32(255)]
-            ^ shift[size, 3, r >> u32(24)]
+            shift[start | u64(r & u32(255))]
+            ^ shift[start | u64(((r >> u32(8)) & u32(255)) | u32(256))]
+            ^ shift[start | u64(((r >> u32(16)) & u32(255)) | u32(512))]
+            ^ shift[start | u64((r >> u32(24)) | u32(768))]
         )
     else:
         for _ in range(size):
             r = u32(crc[r & u32(255)] ^ (r >> u32(8)))
-    return u32(r ^ next_key)
+    return u32(r ^ key)
 
 
 @inlined
@@ -914,12 +1204,12 @@ def add(table: Any, mask: int, key: Any) -> Any:
 
 
 @compiled
-def name_at(hashes: Any, i: int, count: int, seed: Any, keys: Any, values: Any, longest: int) -> tuple[int, int]:
+def name_at(C: Any, i: int, count: int, seed: Any, keys: Any, values: Any, longest: int) -> tuple[int, int]:
     """Return (neutral form, tokens) of the longest name of several words at i; tokens 1 for none."""
     h = seed[2]
     form, width = i64(-1), 1
     for n in range(min(longest, count - i)):
-        h = (h ^ hashes[i + n]) * seed[1]
+        h = (h ^ C.words_u64[C.slot[i + n], 7]) * seed[1]
         if n:
             found = find(keys, values, finish(h))
             if found >= 0:
@@ -937,31 +1227,25 @@ def mark_of(atom: int) -> Any:
 
 
 @inlined
-def has_place(key: Any, size: int) -> Any:
-    return i64((u64(key) * u64(0x9E3779B97F4A7C15)) >> u64(40)) & (size - 1)
-
-
-@inlined
-def has_atom(table: Any, klass: int, atom: int) -> Any:
-    """Return whether words of a class satisfy an atom."""
-    key = u32((klass << 16) | atom)
-    place = has_place(key, len(table))
-    while table[place] and table[place] != key:
-        place = (place + 1) & (len(table) - 1)
-    return table[place] == key
+def has_atom(table: Any, first: Any, mask: Any, atom: Any) -> Any:
+    """Return whether words of a class satisfy an atom; `first` and `mask` are those of the class."""
+    place = (atom * u64(40503)) >> u64(4)
+    while table[first + (place & mask)] != NUMBERED - 1 and table[first + (place & mask)] != atom:
+        place += u64(1)
+    return table[first + (place & mask)] == atom
 
 
 @kept
 def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any) -> None:
-    """Fill the signs and the hash set of classes and their atoms."""
+    """Fill the signs of classes and the hash sets of their atoms, each given once."""
     for i in range(len(classes)):
         mark = mark_of(atoms[i])
-        sign[classes[i], mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
-        key = u32((i64(classes[i]) << 16) | i64(atoms[i]))
-        place = has_place(key, len(table))
-        while table[place] and table[place] != key:
-            place = (place + 1) & (len(table) - 1)
-        table[place] = key
+        row = sign[classes[i]]
+        row[mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
+        place = (u64(atoms[i]) * u64(40503)) >> u64(4)
+        while table[row[2] + (place & row[3])] != NUMBERED - 1:
+            place += u64(1)
+        table[row[2] + (place & row[3])] = atoms[i]
 
 
 @kept
@@ -1021,28 +1305,32 @@ def take_out_gaps(first: Any, atom: Any, target: Any, any_atom: int, out: Any, w
 
 @inlined
 def step(
-    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, edges: Any, low: Any, high: Any,
-    walk: Any, size: int, first: int, token: int, at: int, reach: int, begin: int, end: int, way: int,
+    stack: Any, seen: Any, classes: Any, sign: Any, has: Any, edges: Any, low: Any, high: Any,
+    walk: Any, size: int, first: int, token: int, at: int, reach: int, begin: int, end: int, way: int, enough: Any,
 ) -> int:  # fmt: skip
     """Put what edges [begin, end) lead to from `at` on the stack (1: on, -1: back); return its new size.
+
+    It is -1 once an edge leads to a state with one of the flags `enough` (at FLAGS): that says all, and the state
+    itself need not be fetched from memory.
 
     `low` and `high` are the marks of what they lead to. Each state is seen once at each token, so a
     walk takes no longer than the phrase is long and wide.
     """
-    own = sentence[at]
     for distance in range(1, reach + 1):
         other = at + way * distance
-        if sentence[other] != own:
+        klass = i64(classes[other])
+        if klass == BREAK:
             break
-        some, more = sign[other, 0], sign[other, 1]
+        some, more = sign[klass, 0], sign[klass, 1]
         if (some & low) | (more & high):
-            klass = i64(classes[other])
             for e in range(begin, end):
                 edge = edges[e, 0]
                 half = more if edge & u64(1 << 22) else some
                 if ((edges[e, 1] >> u64(distance)) & (half >> ((edge >> u64(16)) & u64(63))) & u64(1)) and has_atom(
-                    has, klass, i64(edge & u64(0xFFFF))
+                    has, sign[klass, 2], sign[klass, 3], edge & u64(0xFFFF)
                 ):
+                    if edge & enough:
+                        return -1
                     near = i64(edge >> u64(32))
                     if seen[near, 0] != walk:
                         seen[near, 0] = walk
@@ -1058,11 +1346,11 @@ def step(
 
 @inlined
 def walk_back(
-    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
+    stack: Any, seen: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
     walk: Any, size: int, first: int, token: int, whole: bool,
 ) -> Any:  # fmt: skip
     """Return where the leftmost way from the start to what is on the stack begins, -1 if none; any if not `whole`."""
-    best = i64(-1)
+    best, enough = i64(-1), u64(0 if whole else BEGINS << FLAGS)
     while size:
         size -= 1
         state, at = i64(stack[size, 0]), i64(stack[size, 1])
@@ -1071,19 +1359,25 @@ def walk_back(
             if not whole:
                 break
         size = step(
-            stack, seen, sentence, classes, sign, has, edges, signs[state, 6], signs[state, 7],
+            stack, seen, classes, sign, has, edges, signs[state, 6], signs[state, 7],
             walk, size, first, token, at, i64(states[state, 6]), i64(states[state, 4]), i64(states[state, 5]), -1,
+            enough,
         )  # fmt: skip
+        if size < 0:
+            return token
     return best
 
 
 @inlined
 def walk_on(
-    stack: Any, seen: Any, sentence: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
+    stack: Any, seen: Any, classes: Any, sign: Any, has: Any, states: Any, signs: Any, edges: Any,
     walk: Any, state: int, first: int, token: int, one: bool,
 ) -> Any:  # fmt: skip
-    """Return the offsets (bits) at which the phrase of a state that stands at `token` ends; just `one` where asked."""
-    ends = u64(0)
+    """Return the offsets (bits) at which the phrase of a state that stands at `token` ends.
+
+    Where just `one` is asked for, return anything but 0 where there is some.
+    """
+    ends, enough = u64(0), u64(ENDS << FLAGS if one else 0)
     stack[0, 0] = state
     stack[0, 1] = token
     size = 1
@@ -1095,47 +1389,37 @@ def walk_on(
             if one:
                 break
         size = step(
-            stack, seen, sentence, classes, sign, has, edges, signs[state, 4], signs[state, 5],
+            stack, seen, classes, sign, has, edges, signs[state, 4], signs[state, 5],
             walk, size, first, token, at, i64(states[state, 3]), i64(states[state, 1]), i64(states[state, 2]), 1,
+            enough,
         )  # fmt: skip
+        if size < 0:
+            return u64(1)
     return ends
-
-
-@inlined
-def may_go(token_sign: Any, low: Any, high: Any, reach: int, token: int, way: int) -> Any:
-    """Return False where no token within reach (1: on, -1: back) has a mark that is asked for.
-
-    Without branches, which nobody could foretell: so not further than FIRST tokens, and past the
-    ends of sentences, which the walk then stops at.
-    """
-    found = u64(reach > FIRST)
-    for distance in range(1, FIRST + 1):
-        other = token + way * distance
-        found |= ((token_sign[other, 0] & low) | (token_sign[other, 1] & high)) * u64(distance <= reach)
-    return found != u64(0)
 
 
 @compiled
 def leftmost(Q: Any, P: Any, phrase: int, token: int) -> Any:
     """Return the leftmost kept token at which a phrase that ends with `token` can start."""
     size, first = 0, i64(P.phrase_info[phrase, 0])
+    start, mask = P.class_sign[Q.classes[token], 2], P.class_sign[Q.classes[token], 3]
     for state in range(first, P.phrase_info[phrase, 1]):
-        if P.states[state, 0] & ENDS and has_atom(P.class_has, i64(Q.classes[token]), i64(P.states[state, 7])):
+        if P.states[state, 0] & ENDS and has_atom(P.class_has, start, mask, u64(P.states[state, 7])):
             Q.stack[size, 0] = state
             Q.stack[size, 1] = token
             size += 1
     Q.clock[1] += 1
     return walk_back(
-        Q.stack, Q.seen, Q.sentence, Q.classes, Q.token_sign, P.class_has, P.states, P.state_signs,
+        Q.stack, Q.seen, Q.classes, P.class_sign, P.class_has, P.states, P.state_signs,
         P.edges_back, u64(Q.clock[1]), size, first, token, True,
     )  # fmt: skip
 
 
 @compiled
-def is_negated(K: Any, Q: Any, lane: int, start: int, R: Any) -> Any:
+def is_negated(K: Any, C: Any, lane: int, start: int, R: Any) -> Any:
     """Return whether a negator stands shortly before token `start` in its clause."""
     for i in range(start - 1, max(-1, start - 1 - R.reach), -1):
-        flags = Q.flags[i]
+        flags = i64(C.words[C.slot[i], 9])
         if flags & STOPS:
             return False
         for c in range(K.end[i], K.start[i + 1]):
@@ -1143,106 +1427,178 @@ def is_negated(K: Any, Q: Any, lane: int, start: int, R: Any) -> Any:
                 return False
         if (flags >> (NEGATES + lane)) & 1:
             for m in range(i + 1, start + 1):  # noqa: SIM110 - numba knows no generators here
-                if Q.flags[m] & AFFIRMS:
+                if C.words[C.slot[m], 9] & AFFIRMS:
                     return False
             return True
     return False
 
 
 @compiled
-def stands(K: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -> Any:
+def stands(K: Any, C: Any, Q: Any, phrase: int, token: int, ends: Any, P: Any, R: Any) -> Any:
     """Return whether a phrase that ends at some offsets from `token` is not negated at one of them."""
     while ends:
         if ends & u64(1):
             start = leftmost(Q, P, phrase, token)
-            if not is_negated(K, Q, P.phrase_info[phrase, 2], Q.kept[start], R):
+            if not is_negated(K, C, P.phrase_info[phrase, 2], Q.kept[start], R):
                 return True
         token += 1
         ends >>= u64(1)
     return False
 
 
-@compiled
-def likely_anchors(classes: int, stamp: int, found: Any, Q: Any, P: Any) -> int:
-    """Note the anchors on which words of the text stand, with what they ask for in one sentence; return how many."""
-    set_seen, set_at, class_at, present = Q.set_seen, Q.set_at, Q.class_at, Q.present
-    mark_first, mark_set, anchor_first, anchor_at = P.mark_first, P.mark_set, P.anchor_first, P.anchor_at
-    likely, likely_at = Q.likely, Q.likely_at
-    for c in range(classes):
-        klass = i64(present[c])
-        at = class_at[klass, 1]
-        for m in range(mark_first[klass], mark_first[klass + 1]):
-            held = i64(mark_set[m])
-            set_at[held, 1] = at if set_seen[held, 0] != stamp else set_at[held, 1] | at
-            set_seen[held, 0] = stamp
-    set_seen[len(set_seen) - 1, 0] = stamp
+@inlined
+def set_at(ask: Any) -> Any:
+    """Return where the places of the set that is asked for start."""
+    return (u64(ask) >> u64(16) & u64(0xFFFF)) * u64(HELD)
+
+
+@inlined
+def asked_at(ask: Any, token: Any) -> Any:
+    """Return the first token that an ask looks at from a token."""
+    return u64(i64(token) + i64(np.int8(u64(ask) >> u64(8))))
+
+
+@inlined
+def holds(sets: Any, start: Any, place: Any) -> Any:
+    """Return in the lowest bit whether the set that starts there holds a place."""
+    return sets[start + u64(place >> 6)] >> u64(place & 63)
+
+
+@inlined
+def is_met(ask: Any, token: Any, places: Any, sets: Any) -> Any:
+    """Return 1 where a word that is asked for may stand where it must, 0 where none does; near a text's ends, either.
+
+    Without branches, which nobody could foretell, but for the places further off: nine asks in ten look at none.
+    """
+    start, at, bits = set_at(ask), asked_at(ask, token), u64(ask)
+    met = u64(0)
+    for i in range(WINDOW // 2):
+        met |= (bits >> u64(i)) & holds(sets, start, places[at + u64(i)])
+    if bits & u64((1 << WINDOW) - (1 << WINDOW // 2)):
+        for i in range(WINDOW // 2, WINDOW):
+            met |= (bits >> u64(i)) & holds(sets, start, places[at + u64(i)])
+    return i64(met & u64(1))
+
+
+@stage
+def gather(stand: int, stands: int, Q: Any, P: Any) -> tuple[int, int]:
+    """Note the anchors of all tokens from `stand` on (their places, for anchors), as far as there is room.
+
+    Return (how many, where to go on). What memory holds of them is looked up later, for all at once: waiting
+    for it is what takes time, and the processor waits for one only where nothing depends on it.
+    """
+    stood, counts, likely, anchor_at = Q.stands, Q.anchors, Q.likely, P.anchor_at
     count = 0
-    for c in range(classes):
-        klass = i64(present[c])
-        for a in range(anchor_first[klass], anchor_first[klass + 1]):
-            one, two = i64(anchor_at[a, 1]), i64(anchor_at[a, 2])
-            at = class_at[klass, 1] & set_at[one, 1] & set_at[two, 1]
-            there = (set_seen[one, 0] == stamp) & (set_seen[two, 0] == stamp) & (at != u64(0))
-            likely[count, 0] = anchor_at[a, 0]
-            likely[count, 1] = klass
-            likely_at[count] = at
-            count += i64(there & ((found >> u64(anchor_at[a, 3])) & u64(1) == u64(0)))
-    return count
+    while stand < stands and count < LIKELY:
+        first, anchors = stood[stand], i64(counts[stand])
+        for a in range(FEW_ANCHORS):  # most have no more: without a branch
+            likely[u64(count + a)] = first + u64(a)
+        for a in range(FEW_ANCHORS, anchors):
+            likely[u64(count + a)] = first + u64(a)
+        prefetch(anchor_at, i64(first & u64(0xFFFFFFFF)))
+        count += anchors
+        stand += 1
+    return count, stand
 
 
-@compiled
-def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: Any, P: Any, R: Any) -> Any:
+@stage
+def likely_anchors(count: int, Q: Any, P: Any) -> int:
+    """Keep the anchors noted that meet the first thing they ask for; return how many.
+
+    The first loop is for what the second reads: that is so long that the processor looks only a few turns ahead.
+    Most ask for a word at one place: the second loop looks at that, and leaves all others to the third.
+    """
+    likely, anchor_at, places, sets = Q.likely, P.anchor_at, Q.places, P.set_places
+    lower = u64(0xFFFFFFFF)
+    for c in range(count):
+        prefetch(sets, i64(set_at(anchor_at[likely[u64(c)] & lower])))
+    kept = 0
+    for c in range(count):
+        noted = likely[u64(c)]
+        ask = anchor_at[noted & lower]
+        likely[u64(kept)] = noted
+        met = holds(sets, set_at(ask), places[asked_at(ask, noted >> u64(32))])
+        kept += i64((met & u64(1)) | u64(ask & u64((1 << WINDOW) - 2) != u64(0)))
+    count, kept = kept, 0
+    for c in range(count):
+        noted = likely[u64(c)]
+        ask = anchor_at[noted & lower]
+        likely[u64(kept)] = (noted & ~lower) | (ask >> u64(32))
+        kept += is_met(ask, noted >> u64(32), places, sets)
+    return kept
+
+
+@stage
+def still_likely(count: int, ask: int, Q: Any, P: Any) -> int:
+    """Keep the anchors noted that meet one more of the things they ask for; return how many."""
+    likely, asks, places, sets = Q.likely, P.asks, Q.places, P.set_places
+    lower = u64(0xFFFFFFFF)
+    for c in range(count):
+        prefetch(sets, i64(set_at(asks[(likely[u64(c)] & lower) * u64(ASKED) + u64(ask)])))
+    kept = 0
+    for c in range(count):
+        noted = likely[u64(c)]
+        likely[u64(kept)] = noted
+        kept += is_met(asks[(noted & lower) * u64(ASKED) + u64(ask)], noted >> u64(32), places, sets)
+    return kept
+
+
+@stage
+def find_phrases(stands: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: Any, R: Any) -> Any:
     """Return the codes found, with those of all phrases in a text that are not negated.
 
-    A phrase is looked for from its anchors alone, where what it needs is in one sentence, and only
-    as long as its code is not found.
+    A phrase is looked for from its anchors alone, where what they ask for is near.
     """
-    count = likely_anchors(classes, stamp, found, Q, P)
-    class_seen, before, clock, likely, likely_at = Q.class_seen, Q.before, Q.clock, Q.likely, Q.likely_at
-    anchors, phrase_info = P.anchors, P.phrase_info
-    stack, seen, sentence, classes_of, token_sign = Q.stack, Q.seen, Q.sentence, Q.classes, Q.token_sign
+    stand = 0
+    while stand < stands:
+        count, stand = gather(stand, stands, Q, P)
+        count = likely_anchors(count, Q, P)
+        for ask in range(1, ASKED):
+            count = still_likely(count, ask, Q, P)
+        found = walk_from(count, negates, found, K, C, Q, P, R)
+    return found
+
+
+@stage
+def walk_from(count: int, negates: int, found: Any, K: Any, C: Any, Q: Any, P: Any, R: Any) -> Any:
+    """Return the codes found, with those of the phrases that stand on the anchors noted."""
+    clock, likely, anchors, phrase_info = Q.clock, Q.likely, P.anchors, P.phrase_info
+    stack, seen, classes, sign = Q.stack, Q.seen, Q.classes, P.class_sign
     states, signs, back, on, has = P.states, P.state_signs, P.edges_back, P.edges, P.class_has
     walk = u64(clock[1])
+    lower = u64(0xFFFFFFFF)
     for c in range(count):
-        anchor, at = i64(likely[c, 0]), likely_at[c]
+        prefetch(states, i64(anchors[likely[c] & lower, 0]))
+    for c in range(count):
+        state = i64(anchors[likely[c] & lower, 0])
+        prefetch(on, i64(states[state, 1]))
+        prefetch(back, i64(states[state, 4]))
+        token = likely[c] >> u64(32)
+        prefetch(sign, i64(classes[token - u64(1)]))
+        prefetch(sign, i64(classes[token + u64(1)]))
+    for c in range(count):
+        token, anchor = i64(likely[c] >> u64(32)), likely[c] & lower
         phrase = i64(anchors[anchor, 1])
         bit = u64(1) << u64(phrase_info[phrase, 3])
-        if found & bit:
+        if found & bit:  # a phrase is looked for only as long as its code is not found
             continue
         state, first = i64(anchors[anchor, 0]), i64(phrase_info[phrase, 0])
         deniable = (negates >> i64(phrase_info[phrase, 2])) & 1 != 0
-        begins, ends_there = states[state, 0] & BEGINS != 0, states[state, 0] & ENDS != 0
-        token = i64(class_seen[likely[c, 1], 1])
-        while token >= 0:
-            here = token
-            token = i64(before[token])
-            if not (
-                ((at >> ((u64(sentence[here]) >> u64(1)) & u64(63))) & u64(1) != u64(0))
-                & (begins | may_go(token_sign, signs[state, 6], signs[state, 7], states[state, 6], here, -1))
-                & (ends_there | may_go(token_sign, signs[state, 4], signs[state, 5], states[state, 3], here, 1))
-            ):
-                continue
-            stack[0, 0] = state
-            stack[0, 1] = here
-            walk += u64(1)
-            start = walk_back(
-                stack, seen, sentence, classes_of, token_sign, has, states, signs, back, walk, 1, first, here, False
-            )
-            if start < 0:
-                continue
-            walk += u64(1)
-            one = not deniable
-            ends = walk_on(
-                stack, seen, sentence, classes_of, token_sign, has, states, signs, on, walk, state, first, here, one
-            )
-            if ends and deniable:
-                clock[1] = i64(walk)
-                if not stands(K, Q, phrase, here, ends, P, R):
-                    ends = u64(0)
-                walk = u64(clock[1])
-            if ends:
-                found |= bit
-                break
+        stack[0, 0] = state
+        stack[0, 1] = token
+        walk += u64(1)
+        start = walk_back(stack, seen, classes, sign, has, states, signs, back, walk, 1, first, token, False)
+        if start < 0:
+            continue
+        walk += u64(1)
+        ends = walk_on(stack, seen, classes, sign, has, states, signs, on, walk, state, first, token, not deniable)
+        if ends and deniable:
+            clock[1] = i64(walk)
+            if not stands(K, C, Q, phrase, token, ends, P, R):
+                ends = u64(0)
+            walk = u64(clock[1])
+        if ends:
+            found |= bit
     clock[1] = i64(walk)
     return found
 
@@ -1250,16 +1606,16 @@ def find_phrases(classes: int, stamp: int, negates: int, found: Any, K: Any, Q: 
 # ---------------------------------------------------------------- texts
 
 
-@compiled
+@stage
 def weigh(
     count: int, to: int, found: Any, K: Any, C: Any, Q: Any, N: Any, W: Any, P: Any, R: Any
 ) -> tuple[float, Any, int, int]:
     """Return (logit, codes, language, distinct words) of a tokenised text."""
     stamp = next_text(C, Q)
-    find_words(K, count, to, C, N, W)
-    classes, negates = spread(count, stamp, C, Q, P)
-    found = find_phrases(classes, stamp, negates, found, K, Q, P, R)
-    total, words, spoken = add_up(count, stamp, K, C, Q, N, W, R)
+    find_words(K, count, to, C, N, W, P)
+    stands, negates = spread(count, C, Q)
+    found = find_phrases(stands, negates, found, K, C, Q, P, R)
+    total, words, spoken = add_up(count, stamp, K, C, N, W, R)
     logit = R.intercept + total / np.sqrt(words + R.few_words) + indicators(found, W.code_weight, R)
     return logit, found, spoken, words
 
@@ -1270,86 +1626,58 @@ def next_text(C: Any, Q: Any) -> int:
     Q.clock[0] += 1
     if Q.clock[0] > MAX_STAMP:
         Q.clock[0] = 1
-        Q.class_seen[:] = 0
-        Q.set_seen[:, 0] = 0
         C.form_stamp[:] = 0
-        C.words[:, 4] = 0
+        C.words[:-1, 4] = 0
     return int(Q.clock[0])
 
 
-@compiled
-def spread(count: int, stamp: int, C: Any, Q: Any, P: Any) -> tuple[int, int]:
-    """Lay out the tokens that phrases see, by class; return (classes present, bits of the lanes that negate)."""
-    kept, sentence, present, negates = FIRST, 0, 0, 0
+@stage
+def spread(count: int, C: Any, Q: Any) -> tuple[int, int]:
+    """Lay out the tokens that phrases see; return (how many have anchors, bits of the lanes that negate)."""
+    kept, negates, standing = FIRST, 0, 0
     cache, slots = C.words, C.slot
-    flags_of, kept_of, classes, sentences, before = Q.flags, Q.kept, Q.classes, Q.sentence, Q.before
-    last, class_at, present_classes = Q.class_seen, Q.class_at, Q.present
-    token_sign, sign = Q.token_sign, P.class_sign
-    here = u64(1)
+    kept_of, classes, places, stands, counts = Q.kept, Q.classes, Q.places, Q.stands, Q.anchors
     for i in range(count):
-        slot = slots[i]
-        if slot < 0:
-            flags_of[i] = STOPS
-            kept_of[kept] = i
-            classes[kept] = 0
-            token_sign[kept, 0] = token_sign[kept, 1] = u64(0)
-            sentences[kept] = sentence + 1
-            sentence += 2
-            here = (here << u64(1)) | (here >> u64(63))
-            kept += 1
-            continue
-        flags = i64(cache[slot, 9])
-        flags_of[i] = flags
-        if flags & UNMATCHED:
-            continue
+        word = cache[u64(slots[i])]
+        flags, anchors = i64(word[9]), word[12]
         negates |= flags >> NEGATES
-        klass = i64(cache[slot, 5])
-        kept_of[kept] = i
-        classes[kept] = klass
-        sentences[kept] = sentence
-        token_sign[kept, 0], token_sign[kept, 1] = sign[klass, 0], sign[klass, 1]
-        new = last[klass, 0] != stamp
-        present_classes[present] = klass
-        present += i64(new)
-        before[kept] = -1 if new else last[klass, 1]
-        class_at[klass, 1] = here if new else class_at[klass, 1] | here
-        last[klass, 0] = stamp
-        last[klass, 1] = kept
-        kept += 1
-    for i in range(kept, kept + FIRST):
-        sentences[i] = -1
-        token_sign[i, 0] = token_sign[i, 1] = u64(0)
-    return present, negates
+        kept_of[u64(kept)], classes[u64(kept)], places[u64(kept)] = i, word[5], word[10]
+        stands[u64(standing)], counts[u64(standing)] = (u64(kept) << u64(32)) | u64(word[11]), anchors
+        standing += i64(anchors > 0)
+        kept += 1 - (flags & UNMATCHED)
+    classes[kept] = BREAK
+    return standing, negates & ((1 << LANES) - 1)
 
 
-@compiled
-def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
+@stage
+def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tuple[float, int, int]:
     """Return (sum of the weights of distinct words and pairs, distinct words, language)."""
-    slots, cache, weights, form_stamp = C.slot, C.words, C.words_f64, C.form_stamp
+    slots, cache, weights, form_stamp, keys, ids = C.slot, C.words, C.words_f64, C.form_stamp, C.pair_key, C.pair_ids
+    boundary = len(cache) - 1
     forms, crc, crc_shift = len(W.form_id), W.crc, W.crc_shift
-    words, letters, resume, pairs = 0, 0, 0, 0
-    spanish, portuguese, english = 0, 0, 0
+    words, letters, pairs, languages = 0, 0, 0, u64(0)
     total = 0.0
-    previous, previous_key = i64(-1), u32(0)
-    for i in range(count):
-        slot = i64(slots[i])
-        if slot < 0:
+    previous, before = i64(-1), u32(0)
+    i = -1
+    while i + 1 < count:
+        i += 1
+        slot = i64(slots[u64(i)])
+        if slot == boundary:
             previous = i64(-1)
             continue
-        if i < resume:
-            continue
-        flags, form = i64(cache[slot, 9]), i64(cache[slot, 6]) - 1
-        crc32, length, weight = u32(cache[slot, 7]), i64(cache[slot, 8]), weights[slot, 1]
-        new = cache[slot, 4] != stamp
-        cache[slot, 4] = stamp
+        word = cache[u64(slot)]
+        flags, form = i64(word[9]), i64(word[6]) - 1
+        crc32, with_space, length, weight = u32(word[7]), u32(word[13]), i64(word[8]), weights[u64(slot), 1]
+        new = word[4] != stamp
+        word[4] = stamp
         if flags & OPENS:
-            named, width = name_at(K.hash, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
+            named, width = name_at(C, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
-                cache[slot, 4] = 0 if new else stamp  # the word by itself is still to come
+                word[4] = 0 if new else stamp  # the word by itself is still to come
                 form, weight, new = named, W.form_weight[named], True
                 crc32, length = u32(W.form_info[named, 0]), i64(W.form_info[named, 1])
-                flags = i64(W.form_info[named, 2])
-                resume = i + width
+                flags, with_space = i64(W.form_info[named, 2]), u32(W.form_info[named, 3])
+                i += width - 1
         if form >= 0 and new:
             new = form_stamp[form] != stamp
             form_stamp[form] = stamp
@@ -1360,17 +1688,17 @@ def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: An
         total += weight * np.float64(counts)
         counts &= i64(flags & LETTERS != 0)
         letters += counts
-        spoken = (flags >> LANGUAGE) & 3
-        spanish += counts & i64(spoken == 1)
-        portuguese += counts & i64(spoken == 2)
-        english += counts & i64(spoken == 3)
+        languages += (u64(counts) << (u64((flags >> LANGUAGE) & 3) * u64(TALLY))) >> u64(TALLY)
         if flags & PICTURE:
             continue
-        C.pair_key[pairs] = pair_key(previous_key, crc32, length, crc, crc_shift)
-        C.pair_ids[pairs] = (u64(previous + 1) << u64(32)) | u64(identity)
+        keys[u64(pairs)] = pair_key(before, crc32, length, crc, crc_shift)
+        ids[u64(pairs)] = (u64(previous + 1) << u64(32)) | u64(identity)
         pairs += i64(previous >= 0)
-        previous, previous_key = identity, crc32
+        previous, before = identity, with_space
     total += weigh_pairs(pairs, C, W)
+    tally = u64((1 << TALLY) - 1)
+    spanish, portuguese = i64(languages & tally), i64((languages >> u64(TALLY)) & tally)
+    english = i64(languages >> u64(2 * TALLY))
     most = max(spanish, portuguese, english)
     spoken = 0 if most == spanish else 1 if most == portuguese else 2
     if most < max(float(R.min_frequent if letters > R.few else 1), R.min_share * letters):
@@ -1378,17 +1706,18 @@ def add_up(count: int, stamp: int, K: Any, C: Any, Q: Any, N: Any, W: Any, R: An
     return total, words, spoken
 
 
-@compiled
+@stage
 def weigh_pairs(count: int, C: Any, W: Any) -> float:
     """Return the sum of the weights of the distinct pairs."""
     keys, ids, maybe, table, held = C.pair_key, C.pair_ids, W.pair_maybe, W.pairs, C.pair_set
     likely = 0
     for m in range(count):
-        key = keys[m]
-        keys[likely] = key
-        ids[likely] = ids[m]
+        key = keys[u64(m)]
+        keys[u64(likely)], ids[u64(likely)] = key, ids[u64(m)]
         bit = key >> u32(12)
-        likely += i64((maybe[bit >> u32(6)] >> u64(bit & u32(63))) & u64(1))
+        likely += i64((maybe[u64(bit >> u32(6))] >> u64(bit & u32(63))) & u64(1))
+    for m in range(likely):
+        prefetch(table, i64(keys[u64(m)] >> u32(8)) & (len(table) - 1))
     size = 64
     while size < 2 * likely:
         size *= 2
@@ -1437,7 +1766,7 @@ def score_texts(
         status, n, hidden = fold(data, begin, end, D.folds, D.hides, D.expansions, K.folded)
         if status:
             return status, i, n
-        count, to, repaired = tokenise(K, n, N, R)
+        count, to, repaired = tokenise(K, n, C, N, R)
         if count < 0:
             return NEED_ROOM, i, 0
         found = R.evasion if hidden or repaired else u64(0)

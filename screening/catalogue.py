@@ -75,9 +75,13 @@ class Automata:
     anchor
         int32 of shape (anchors,): states that matches pass through, ascending; see `anchors`.
     asked
-        int32 of shape (anchors, 2): sets of atoms of which matches through an anchor also read one; -1 for none.
+        int32 of shape (anchors, ASKED): sets of atoms of which matches through an anchor also read one; -1 for none.
+    asked_at
+        int32 of shape (anchors, ASKED, 2): where they do; `first` and `bits` of `anchors.Ask`.
     set_first, set_atom
         int32: set i has the atoms `set_atom[set_first[i]:set_first[i + 1]]`.
+    name_class, class_first, class_atom
+        int32: which atoms each word and prefix satisfies; see `classes.classes_of`.
     """
 
     first: Ints
@@ -88,8 +92,12 @@ class Automata:
     longest: Ints
     anchor: Ints
     asked: Ints
+    asked_at: Ints
     set_first: Ints
     set_atom: Ints
+    name_class: Ints
+    class_first: Ints
+    class_atom: Ints
 
 
 def starts(counts: NDArray[Any]) -> Ints:
@@ -260,6 +268,8 @@ class CatalogueBuilder:
         )
 
     def _automata(self) -> Automata:
+        from screening.classes import classes_of  # which reads words as `matching` does, and that reads catalogues
+
         edges: list[list[tuple[int, int]]] = []
         start, accept, longest = [0], [], []
         for automaton in self._compiled:
@@ -278,7 +288,7 @@ class CatalogueBuilder:
             np.array(start, np.int32),
             np.array(accept, bool),
             np.array(longest, np.int32),
-            *self._anchors(edges, accept, start),
+            *(*self._anchors(edges, accept, start), *classes_of(tuple(self._atoms))),
         )
 
     def _anchors(self, edges: list[list[tuple[int, int]]], accept: list[bool], start: list[int]) -> tuple[Ints, ...]:
@@ -289,12 +299,15 @@ class CatalogueBuilder:
             anchors += [replace(a, state=low + a.state) for a in anchors_of(own, accept[low:high], rates)]
         anchors.sort(key=lambda anchor: anchor.state)
         sets: dict[tuple[int, ...], int] = {}
-        asked = np.full((len(anchors), ASKED), -1, np.int32)
+        asked, at = np.full((len(anchors), ASKED), -1, np.int32), np.zeros((len(anchors), ASKED, 2), np.int32)
         for i, anchor in enumerate(anchors):
-            asked[i, : len(anchor.asked)] = [sets.setdefault(atoms, len(sets)) for atoms in anchor.asked]
+            for j, ask in enumerate(anchor.asked):
+                asked[i, j] = sets.setdefault(ask.atoms, len(sets))
+                at[i, j] = ask.first, ask.bits
         return (
             np.array([anchor.state for anchor in anchors], np.int32),
             asked,
+            at,
             starts(np.array([len(atoms) for atoms in sets], np.int64)),
             np.array([atom for atoms in sets for atom in atoms], np.int32),
         )

@@ -7,7 +7,9 @@ automaton is run backwards over at most its longest length to find where it star
 
 from __future__ import annotations
 
+import functools
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +59,7 @@ class Matcher:
     def __init__(self, catalogue: Catalogue) -> None:
         self._phrases = catalogue.phrases
         self._negatable = {i.code for i in catalogue.indicators if i.negatable}
-        self._words = _Words(catalogue.atoms)
+        self._words = words_of(catalogue.atoms)
         # One lane a language: their states would multiply in one automaton, and add up in three.
         languages = sorted({p.language for p in catalogue.phrases})
         self._lanes = [_Lane(catalogue, language, self._words) for language in languages]
@@ -89,10 +91,11 @@ class _Words:
     """Which atoms read which words."""
 
     def __init__(self, atoms: Sequence[str]) -> None:
-        self.atoms_with: dict[str, list[int]] = {}
+        atoms_with: defaultdict[str, list[int]] = defaultdict(list)
         for number, atom in enumerate(atoms):
             for word in atom.split("|"):
-                self.atoms_with.setdefault(word, []).append(number)
+                atoms_with[word].append(number)
+        self.atoms_with = dict(atoms_with)
         self._always, self._numbers = self.atoms_with.pop(ANY), self.atoms_with.pop(NUMBER)
         self._prefix_lengths = sorted({len(w) - 1 for w in self.atoms_with if w[-1] == "*" and len(w) > 1})
 
@@ -106,6 +109,12 @@ class _Words:
         """Return the atoms that a token satisfies, ANY always among them."""
         atoms = set(self._always).union(*(self.atoms_with.get(name, ()) for name in self.names_of(text)))
         return atoms.union(self._numbers) if text[0].isdigit() else atoms
+
+
+@functools.lru_cache(maxsize=2)
+def words_of(atoms: tuple[str, ...]) -> _Words:
+    """Return which of some atoms read which words; not to be changed, as it is made but once."""
+    return _Words(atoms)
 
 
 class _Lane:

@@ -23,6 +23,7 @@ from expressions import Expressions
 from screening import Screener
 from screening._arrays import expand
 from screening.catalogue import Automata, Catalogue, load_catalogue, starts
+from screening.classes import classes_of
 from screening.fast import BatchScorer
 from screening.model import load_model
 from screening.patterns import ANY, NUMBER
@@ -48,11 +49,12 @@ def with_phrases(catalogue: Catalogue, numbers: Sequence[int]) -> Catalogue:
     atoms = np.array(always + sorted(set(a.atom[edges].tolist()) - set(always)))
     phrases = tuple(catalogue.phrases[number] for number in numbers)
     names = tuple(catalogue.atoms[i] for i in atoms)
-    return Catalogue(catalogue.indicators, phrases, (), names, chosen(a, kept, atoms))
+    return Catalogue(catalogue.indicators, phrases, (), names, chosen(a, kept, atoms, names))
 
 
-def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray) -> Automata:
-    """Return some phrases and atoms in this order; the atoms must be all that these phrases read."""
+def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray, names: Sequence[str]) -> Automata:
+    """Return some phrases and atoms (and what these are) in this order; they must be all that these phrases read."""
+    name_class, class_first, class_atom = classes_of(names)
     states = places(a.start, phrases)
     edges = places(a.first, states)
     new_state, new_atom = inverse(states, len(a.accept)), inverse(atoms, int(atoms.max(initial=-1)) + 1)
@@ -70,8 +72,12 @@ def chosen(a: Automata, phrases: np.ndarray, atoms: np.ndarray) -> Automata:
         longest=a.longest[phrases],
         anchor=new_state[a.anchor[anchors]],
         asked=new_set[a.asked[anchors]],
+        asked_at=a.asked_at[anchors],
         set_first=starts(np.diff(a.set_first)[sets]),
         set_atom=new_atom[a.set_atom[places(a.set_first, sets)]],
+        name_class=name_class,
+        class_first=class_first,
+        class_atom=class_atom,
     )
 
 
