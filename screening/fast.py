@@ -32,6 +32,7 @@ NOTES = ("empty", "too-short", "other-language")  # bit 0, 1 and 2
 TEXT_ROOM = 1 << 15  # folded code points at first; doubled when a text needs more
 CACHED_WORDS = 1 << 17  # 64 bytes each
 PART = 1 << 20  # bytes that a thread takes at a time
+ENCODED_AT_ONCE = 256  # texts
 
 Floats = NDArray[np.float64]
 
@@ -126,6 +127,11 @@ class BatchScorer:
         """Return the scores of some texts."""
         if not self._engine:
             return self._by_reference(texts)
+        if threads > 1 and len(texts) > ENCODED_AT_ONCE:
+            # Encoding holds the GIL, a tenth of the time: so one thread encodes while another scores.
+            parts = [texts[i : i + ENCODED_AT_ONCE] for i in range(0, len(texts), ENCODED_AT_ONCE)]
+            with ThreadPoolExecutor(threads) as pool:
+                return self._joined(list(pool.map(self.score, parts)))
         pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
         offsets = np.zeros(len(pieces) + 1, np.int64)
         np.cumsum([len(piece) for piece in pieces], out=offsets[1:])

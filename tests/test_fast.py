@@ -140,9 +140,12 @@ def test_a_batch_is_its_texts_one_by_one_and_threads_change_nothing(
     monkeypatch.setattr(screening.fast, "PART", 2000)
     texts = generated(1).text[:300].tolist()
     together, threaded = scorer.score(texts), scorer.score(texts, threads=2)
+    monkeypatch.setattr(screening.fast, "ENCODED_AT_ONCE", 32)
+    encoded_in_parts = scorer.score(texts, threads=2)
     alone = [scorer.score([text]) for text in texts]
     for name in ("logit", "probability", "level", "language", "notes", "codes"):
         assert np.array_equal(getattr(together, name), getattr(threaded, name))
+        assert np.array_equal(getattr(together, name), getattr(encoded_in_parts, name))
         assert np.array_equal(getattr(together, name), np.concatenate([getattr(one, name) for one in alone]))
 
 
