@@ -47,7 +47,7 @@ ARRAYS = {
 }
 LABELS = ("lure", "honest", "framed")
 SHARE = 0.10  # of honest texts that are looked at twice, unless asked otherwise
-MAX_READ = 500  # code points of a text that the encoder reads: its time grows with them, and it learnt from shorter ones
+MAX_READ = 500  # code points that the encoder reads: its time grows with them, and it learnt from shorter texts
 NEAREST = 3
 
 Floats = NDArray[np.float32]
