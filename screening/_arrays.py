@@ -16,8 +16,7 @@ from screening import _kernel as k
 from screening import features, fold, language, matching, neutral, tokens
 from screening.anchors import UNSEEN, rates_of
 from screening.catalogue import LANGUAGES, Automata, Catalogue
-from screening.classes import is_prefix
-from screening.matching import words_of
+from screening.classes import is_prefix, words_of
 from screening.model import Model
 from screening.patterns import ANY
 

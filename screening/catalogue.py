@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from screening.anchors import ASKED, Anchor, anchors_of, rate_of
 from screening.assessment import Role
+from screening.classes import classes_of
 from screening.errors import CatalogueError
 from screening.neutral import counterpart, elsewhere, names_of
 from screening.patterns import ANY, NUMBER, Automaton, Node, compile_pattern, parse_list, parse_pattern
@@ -268,8 +269,6 @@ class CatalogueBuilder:
         )
 
     def _automata(self) -> Automata:
-        from screening.classes import classes_of  # which reads words as `matching` does, and that reads catalogues
-
         edges: list[list[tuple[int, int]]] = []
         start, accept, longest = [0], [], []
         for automaton in self._compiled:

@@ -7,16 +7,15 @@ automaton is run backwards over at most its longest length to find where it star
 
 from __future__ import annotations
 
-import functools
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from screening.catalogue import Catalogue, Phrase
-from screening.patterns import ANY, NUMBER
+from screening.classes import Words, words_of
+from screening.patterns import NUMBER
 from screening.tokens import BOUNDARY, Tokens, is_emoji
 
 NEGATION_REACH = 3  # tokens before a finding in which a negator undoes it
@@ -87,40 +86,10 @@ class Matcher:
         return matches
 
 
-class _Words:
-    """Which atoms read which words."""
-
-    def __init__(self, atoms: Sequence[str]) -> None:
-        atoms_with: defaultdict[str, list[int]] = defaultdict(list)
-        for number, atom in enumerate(atoms):
-            for word in atom.split("|"):
-                atoms_with[word].append(number)
-        self.atoms_with = dict(atoms_with)
-        self._always, self._numbers = self.atoms_with.pop(ANY), self.atoms_with.pop(NUMBER)
-        self._prefix_lengths = sorted({len(w) - 1 for w in self.atoms_with if w[-1] == "*" and len(w) > 1})
-
-    def names_of(self, text: str) -> list[str]:
-        """Return the words and prefixes that a token satisfies, whether or not a phrase has them."""
-        if not text[0].isalpha():
-            return [text]
-        return [text, *(text[:n] + "*" for n in self._prefix_lengths if n <= len(text))]
-
-    def atoms_of(self, text: str) -> set[int]:
-        """Return the atoms that a token satisfies, ANY always among them."""
-        atoms = set(self._always).union(*(self.atoms_with.get(name, ()) for name in self.names_of(text)))
-        return atoms.union(self._numbers) if text[0].isdigit() else atoms
-
-
-@functools.lru_cache(maxsize=2)
-def words_of(atoms: tuple[str, ...]) -> _Words:
-    """Return which of some atoms read which words; not to be changed, as it is made but once."""
-    return _Words(atoms)
-
-
 class _Lane:
     """The phrases of one language as a lazily built deterministic automaton."""
 
-    def __init__(self, catalogue: Catalogue, language: str, words: _Words) -> None:
+    def __init__(self, catalogue: Catalogue, language: str, words: Words) -> None:
         self._automata = a = catalogue.automata
         self._words = words
         self._phrase_of = np.repeat(np.arange(len(catalogue.phrases)), np.diff(a.start))

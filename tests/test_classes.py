@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from screening.catalogue import load_catalogue
-from screening.classes import classes_of
-from screening.matching import words_of
+from screening.classes import classes_of, words_of
 from screening.patterns import ANY, NUMBER
 
 
@@ -38,4 +37,4 @@ def test_the_compiled_catalogue_holds_the_classes_of_its_atoms() -> None:
     words = words_of(atoms)
     for name, found in sets_of(atoms).items():
         if name.strip("#") and name[-1] != "*":
-            assert found == words.atoms_of(name) - set(words._always)
+            assert found == words.atoms_of(name) - set(words.always)

@@ -18,6 +18,7 @@ LAYERS = (
     {"errors"},
     {"arrow", "assessment", "fold"},
     {"anchors", "packing", "patterns", "tokens", "neutral"},
+    {"classes"},
     {"catalogue", "rows"},
     {"lines", "matching", "parquet"},
     {"features"},
