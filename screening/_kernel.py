@@ -1227,9 +1227,15 @@ def mark_of(atom: int) -> Any:
 
 
 @inlined
+def atom_place(atom: Any) -> Any:
+    """Return where a hash set of atoms is first looked into for one, before its mask."""
+    return (u64(atom) * u64(40503)) >> u64(4)
+
+
+@inlined
 def has_atom(table: Any, first: Any, mask: Any, atom: Any) -> Any:
     """Return whether words of a class satisfy an atom; `first` and `mask` are those of the class."""
-    place = (atom * u64(40503)) >> u64(4)
+    place = atom_place(atom)
     while table[first + (place & mask)] != NUMBERED - 1 and table[first + (place & mask)] != atom:
         place += u64(1)
     return table[first + (place & mask)] == atom
@@ -1242,7 +1248,7 @@ def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any) -> None:
         mark = mark_of(atoms[i])
         row = sign[classes[i]]
         row[mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
-        place = (u64(atoms[i]) * u64(40503)) >> u64(4)
+        place = atom_place(atoms[i])
         while table[row[2] + (place & row[3])] != NUMBERED - 1:
             place += u64(1)
         table[row[2] + (place & row[3])] = atoms[i]

@@ -17,6 +17,11 @@ from screening.patterns import ANY, NUMBER
 Ints = NDArray[np.int32]
 
 
+def is_prefix(name: str) -> bool:
+    """Return whether a name of the catalogue is a prefix."""
+    return len(name) > 1 and name[-1] == "*"
+
+
 class Words:
     """Which atoms read which words.
 
@@ -30,7 +35,7 @@ class Words:
                 atoms_with[word].append(number)
         self.atoms_with = dict(atoms_with)
         self.always, self.numbers = self.atoms_with.pop(ANY), self.atoms_with.pop(NUMBER)
-        self.prefix_lengths = sorted({len(w) - 1 for w in self.atoms_with if w[-1] == "*" and len(w) > 1})
+        self.prefix_lengths = sorted({len(word) - 1 for word in self.atoms_with if is_prefix(word)})
 
     def names_of(self, text: str) -> list[str]:
         """Return the words and prefixes that a token satisfies, whether or not a phrase has them."""
@@ -48,11 +53,6 @@ class Words:
 def words_of(atoms: tuple[str, ...]) -> Words:
     """Return which of some atoms read which words; not to be changed, as it is made but once."""
     return Words(atoms)
-
-
-def is_prefix(name: str) -> bool:
-    """Return whether a name of the catalogue is a prefix."""
-    return len(name) > 1 and name[-1] == "*"
 
 
 def classes_of(atoms: Sequence[str]) -> tuple[Ints, Ints, Ints]:

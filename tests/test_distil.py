@@ -110,7 +110,7 @@ def with_whole(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(whole=[f"{text}.\n{PLAIN}.\n{ANSWER} {i}" for i, text in enumerate(table.text)])
 
 
-def test_the_rest_is_of_honest_texts_that_may_teach(catalogue: Catalogue) -> None:
+def test_the_rest_is_of_honest_texts_that_may_teach() -> None:
     table = with_whole(table_of(copies=2))
     table.loc[3, "train"] = False
     cut = hard.cut_stretches(table)

@@ -22,7 +22,6 @@ from training.corpus import corpus_hash, data_folder
 from training.evaluation.quality import LANGUAGES, quality
 from training.export import RECIPE, HeldOut, held_out, options_of
 from training.semantic import looked_at_twice
-from training.split import grouped_folds
 from training.weighing import Recipe
 
 ACTS = ("framing", "offer")  # roles of the indicators that tell a speech act
@@ -89,14 +88,11 @@ def measure(held: HeldOut, output: Path | None) -> int:
 
 def ablation(held: HeldOut, catalogue: Catalogue) -> Iterator[tuple[str, Floats]]:
     """Yield each step's name and its out-of-fold logits; the last of the first tier is the whole of it."""
-    prepared, real = held.prepared, held.real
-    folds = np.full(len(prepared.table), -1)
-    folds[real] = grouped_folds(prepared.table[real])
     *parts, whole = steps()
     for step in parts:
-        yield step.name, out_of_fold(only(prepared, step.blocks, catalogue), folds, catalogue, step.recipe)
+        yield step.name, out_of_fold(only(held.prepared, step.blocks, catalogue), held.folds, catalogue, step.recipe)
     yield whole.name, held.logits
-    yield "+ second look", looked_at_twice(prepared, real, held.logits)
+    yield "+ second look", looked_at_twice(held)
 
 
 def only(prepared: Prepared, blocks: frozenset[str], catalogue: Catalogue) -> Prepared:

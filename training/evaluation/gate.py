@@ -19,7 +19,7 @@ from training.evaluation.quality import as_text, quality, shortcut_rows
 from training.evaluation.suites import as_text as suite_as_text
 from training.evaluation.suites import real_texts, run_suite, to_json
 from training.export import RECIPE, HeldOut, held_out
-from training.split import grouped_folds, random_folds
+from training.split import random_folds
 
 FLOORS = Path(__file__).with_name("floors.json")
 SLACK = 0.02  # a floor stands this far below the result that set it: less is noise of the fit
@@ -85,7 +85,7 @@ def measure(args: argparse.Namespace, held: HeldOut) -> dict[str, Any]:
     if args.mistakes:
         print(f"{args.mistakes.name}: {mistakes.write(args.mistakes, table, held.logits[real])} worst mistakes")
     plain = ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
-    results["shortcuts"] = shortcut_rows(table[plain], grouped_folds(table)[plain], held.prepared.table[~real])
+    results["shortcuts"] = shortcut_rows(table[plain], held.folds[real][plain], held.prepared.table[~real])
     return results
 
 
