@@ -37,10 +37,10 @@ class FoldTable:
 
     def __init__(self) -> None:
         self.folds = np.zeros(CODE_POINTS, np.uint32)  # pages that stay untouched take no memory
-        self.hides = np.zeros(CODE_POINTS, np.uint8)
+        self.roles = np.zeros(CODE_POINTS, np.uint8)
         self.expansions = np.zeros(EXPANSIONS, np.uint32)
-        self.table = k.Folding(self.folds, self.hides, self.expansions)
-        self._used = 1  # the first place says "none": dropped code points
+        self.table = k.Folding(self.folds, self.roles, self.expansions)
+        self._used = 2  # the first place stays free, the second says "none": dropped code points
         self._lock = threading.Lock()
         self.add(0)
         if (self.folds[:128] & k.SPECIAL).any():
@@ -52,13 +52,14 @@ class FoldTable:
             first = code // BLOCK * BLOCK
             for c in range(first, first + BLOCK):
                 if not self.folds[c]:
-                    self.hides[c] = _hides(chr(c))
-                    self.folds[c] = self._entry(fold.fold_text(chr(c)))
+                    self.roles[c] = _role(chr(c))
+                    self.folds[c] = self._entry(fold.fold_text(chr(c)), self.roles[c] in (k.FOREIGN, k.INVISIBLE))
 
-    def _entry(self, folded: str) -> int:
-        if len(folded) == 1:
+    def _entry(self, folded: str, hides: bool) -> int:
+        """Return the packed code point, or SPECIAL where it is none, several, or what spellings are hidden with."""
+        if len(folded) == 1 and not hides:
             return packed(folded)
-        place = self._used if folded else 0
+        place = self._used if folded else 1
         if folded:
             self.expansions[place] = len(folded)
             self.expansions[place + 1 : place + 1 + len(folded)] = [packed(char) for char in folded]
@@ -88,7 +89,7 @@ def packed(char: str) -> int:
     return bits
 
 
-def _hides(char: str) -> int:
+def _role(char: str) -> int:
     """Return the part a character plays in the expression for hidden spellings."""
     if features._HIDDEN.search(char + "\N{GREEK SMALL LETTER ALPHA}") and char.isascii():
         return k.LATIN

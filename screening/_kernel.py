@@ -18,6 +18,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.cpu import CPUTargetOptions
+from numba.core.pythonapi import PythonAPI
 from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
@@ -33,7 +34,10 @@ u64: Any = np.uint64
 # uses this option, but its manual does not promise it: so only where it is there.
 OPTIONS = {"nogil": True, "error_model": "numpy"} | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
 INLINED = {"forceinline": True} if hasattr(CPUTargetOptions, "forceinline") else {}
+# Where strings are is asked of what numba itself asks, which its manual does not promise either
+IN_PLACE = hasattr(PythonAPI, "string_as_string_size_and_kind") and hasattr(PythonAPI, "get_type")
 njit: Any = numba.njit
+tuple_of: Any = types.UniTuple
 
 
 def compiled(function: F) -> F:
@@ -51,16 +55,16 @@ def stage(function: F) -> F:
     return cast(F, njit(**OPTIONS, **INLINED)(function))
 
 
-def kept(function: F) -> F:
+def kept(function: F, nogil: bool = True) -> F:
     """Do the same, and keep what was compiled on disk; only for what Python calls.
 
     numba writes beside this file or else in the user's cache folder, whole files at a time, and
     looks whether this file and the processor are the same before it reads.
     """
     try:
-        dispatcher: Any = njit(**OPTIONS, cache=True)(function)
+        dispatcher: Any = njit(**OPTIONS | {"nogil": nogil}, cache=True)(function)
     except RuntimeError:  # "no locator available": it may write in neither place
-        return compiled(function)
+        return cast(F, njit(**OPTIONS | {"nogil": nogil})(function))
     cache = dispatcher._cache
     load, save = getattr(cache, "_load_overload", cache.load_overload), cache.save_overload
 
@@ -79,6 +83,11 @@ def kept(function: F) -> F:
 
     cache.load_overload, cache.save_overload = load_overload, save_overload
     return cast(F, dispatcher)
+
+
+def with_gil(function: F) -> F:
+    """Do the same with the GIL held, as what looks into Python's objects must."""
+    return kept(function, nogil=False)
 
 
 def instruction(function: Callable[..., Any]) -> Any:
@@ -124,6 +133,63 @@ def mixed(typing: Any, a: Any, b: Any) -> Any:
         return builder.xor(builder.trunc(product, U64), builder.trunc(builder.lshr(product, U128(64)), U64))
 
     return types.uint64(types.uint64, types.uint64), generate
+
+
+@instruction
+def type_at(typing: Any, address: Any) -> Any:
+    """Return the address of the type of what Python holds at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        api = context.get_python_api(builder)
+        return builder.ptrtoint(api.get_type(builder.inttoptr(arguments[0], api.pyobj)), U64)
+
+    return types.int64(types.int64), generate
+
+
+@instruction
+def string_at(typing: Any, address: Any) -> Any:
+    """Return (address of the code points, their number, bytes of each) of a string that Python holds at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        api = context.get_python_api(builder)
+        held = builder.inttoptr(arguments[0], api.pyobj)
+        _, points, size, width, *_ = api.string_as_string_size_and_kind(held)
+        found = (builder.ptrtoint(points, U64), size, builder.zext(width, U64))
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return tuple_of(types.int64, 3)(types.int64), generate
+
+
+def reader(bits: int) -> Any:
+    """Return what reads a number of so many bits, the `place`-th from an address on."""
+
+    @instruction
+    def read(typing: Any, address: Any, place: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            start = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
+            read = builder.load(builder.gep(start, [arguments[1]]))
+            return builder.zext(read, U64) if bits < 64 else read
+
+        return types.uint64(types.int64, types.int64), generate
+
+    return read
+
+
+byte_at, two_bytes_at, four_bytes_at, pointer_at = reader(8), reader(16), reader(32), reader(64)
+
+
+@instruction
+def prefetch_line(typing: Any, address: Any) -> Any:
+    """Have the cache line at an address fetched from memory, if it can be, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        builder.call(fetch, [builder.inttoptr(arguments[0], byte), i32(0), i32(2), i32(1)])  # to the second cache
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 @instruction
@@ -213,7 +279,7 @@ LETTER = 1 << 24  # [^\W\d_]
 CHUNK = 1 << 25  # [\w@$]
 SYMBOL = 1 << 26  # a token by itself
 STOP = 1 << 27  # [!?;\n]
-SPECIAL = 1 << 28  # in the fold table only: the code is a place in `expansions`
+SPECIAL = 1 << 28  # in the fold table only: the code is a place in `expansions`, never 0
 DIGIT = 1 << 29  # str.isdigit
 CLAUSE = 1 << 30  # what a negator does not reach past
 EMOJI = 1 << 31  # tokens.is_emoji
@@ -254,6 +320,7 @@ FIRST = 64  # place of the first token that phrases see: tokens are looked at so
 WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes have a place among
 ASKED, HELD = 4, PLACES // 64  # asks of an anchor, and numbers that hold these bits
 PADDING = 128  # zeros after a folded text, which no loop over blocks of 64 reads beyond
+BLOCK = 16  # code points of a string that are folded together
 USUAL = 12  # words, of 64 code points
 TALLY = 21  # bits that count the words of a language: a text has no more than MAX_TEXT, which is less than 2**21
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
@@ -264,11 +331,20 @@ BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
 FLAGS = 24  # shift, in an edge
 
 
+class Texts(NamedTuple):
+    """The texts of a batch: UTF-8 in a buffer, or where Python holds its strings."""
+
+    data: Any  # uint8: the buffer
+    begins: Any  # int64, one a text: its place in the buffer; the address of a string's code points
+    sizes: Any  # int64: bytes of UTF-8; code points of a string
+    widths: Any  # uint8: bytes of each code point of a string; 0 for UTF-8
+
+
 class Folding(NamedTuple):
     """Code points to packed folded ones; filled in by Python where a text needs more."""
 
-    folds: Any  # uint32 (0x110000,): packed code point; 0 where not worked out yet
-    hides: Any  # uint8 (0x110000,): LATIN, FOREIGN, INVISIBLE or 0
+    folds: Any  # uint32 (0x110000,): packed code point, or SPECIAL; 0 where not worked out yet
+    roles: Any  # uint8 (0x110000,), in hidden spellings: LATIN, FOREIGN, INVISIBLE or 0
     expansions: Any  # uint32: count, then packed code points
 
 
@@ -527,8 +603,29 @@ def cut(data: Any, p: int, end: int, limit: int) -> int:
     return stop
 
 
+@inlined
+def is_latin(code: Any, roles: Any) -> Any:
+    return code < u64(0x80) and roles[code] == LATIN
+
+
+@inlined
+def hides(role: int, before: Any, latin_next: Any, after_latin: Any) -> tuple[Any, int]:
+    """Return (whether this is among invisible characters after a Latin letter, 1 where a spelling is hidden here)."""
+    inside = role == INVISIBLE and (before or after_latin)
+    return inside, i64((role == FOREIGN and (before or latin_next)) or (inside and latin_next))
+
+
+@inlined
+def expand(f: Any, n: int, expansions: Any, place: int) -> Any:
+    """Write to f what a code point is folded to that is not folded to one; return the new end."""
+    count = i64(expansions[place])
+    for k in range(count):
+        f[n + k] = expansions[place + 1 + k]
+    return n + count
+
+
 @stage
-def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
+def fold(data: Any, p: int, end: int, folds: Any, roles: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
     """Fold a text into f; return (status, folded code points or what is needed, whether scripts hide)."""
     n, hidden, room, first = 0, 0, len(f) - PADDING - 64, p
     after_latin = False  # inside invisible characters that follow a Latin letter
@@ -561,30 +658,106 @@ def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f
         packed = folds[code]
         if not packed:
             return NEED_FOLDS, code, 0
-        kind = hides[code]
-        if kind:
-            before = p > first and hides[data[p - 1]] == LATIN and data[p - 1] < 0x80
-            latin_next = p + width < end and data[p + width] < 0x80 and hides[data[p + width]] == LATIN
-            after_latin = kind == INVISIBLE and (before or after_latin)
-            if (kind == FOREIGN and (before or latin_next)) or (after_latin and latin_next):
-                hidden = 1
+        role = roles[code]
+        if role:
+            before = p > first and roles[data[p - 1]] == LATIN and data[p - 1] < 0x80
+            latin_next = p + width < end and data[p + width] < 0x80 and roles[data[p + width]] == LATIN
+            after_latin, found = hides(role, before, latin_next, after_latin)
+            hidden |= found
         else:
             after_latin = False
         # An invisible run ends at any ASCII character, which is looked at as `latin_next` and `before`.
         if p + width < end and data[p + width] < 0x80:
             after_latin = False
         if packed & u32(SPECIAL):
-            place = i64(packed & u32(CODE))
-            count = i64(expansions[place])
-            for k in range(count):
-                f[n] = expansions[place + 1 + k]
-                n += 1
+            n = expand(f, n, expansions, i64(packed & u32(CODE)))
         else:
             f[n] = packed
             n += 1
         p += width
     f[n : n + PADDING] = u32(0)
     return DONE, n, hidden
+
+
+@inlined
+def point_at(address: int, i: int, width: int) -> Any:
+    """Return a code point of a string of which each takes `width` bytes."""
+    if width == 1:
+        return byte_at(address, i)
+    return two_bytes_at(address, i) if width == 2 else four_bytes_at(address, i)
+
+
+@inlined
+def fold_block(address: int, i: int, width: int, folds: Any, f: Any, n: int) -> Any:
+    """Fold BLOCK code points of a string to as many; return 0 unless some needs a closer look, and nothing counts."""
+    odd = u32(0)
+    if width == 1:
+        for j in range(BLOCK):
+            packed = folds[byte_at(address, i + j)]
+            f[u64(n + j)] = packed
+            odd |= packed - u32(1)
+    elif width == 2:
+        for j in range(BLOCK):
+            packed = folds[two_bytes_at(address, i + j)]
+            f[u64(n + j)] = packed
+            odd |= packed - u32(1)
+    else:
+        for j in range(BLOCK):
+            packed = folds[four_bytes_at(address, i + j)]
+            f[u64(n + j)] = packed
+            odd |= packed - u32(1)
+    return odd & u32(SPECIAL)  # less one, 0 has it too: a code point met for the first time
+
+
+@stage
+def fold_string(
+    address: int, count: int, width: int, folds: Any, roles: Any, expansions: Any, f: Any
+) -> tuple[int, int, int]:
+    """Do for a string what `fold` does for UTF-8, with the same result."""
+    i, n, hidden, room = 0, 0, 0, len(f) - PADDING - 64
+    after_latin = False
+    while i < count:
+        if n + 32 > room:
+            return NEED_ROOM, 0, 0
+        while i + BLOCK <= count and n + BLOCK <= room and not fold_block(address, i, width, folds, f, n):
+            i += BLOCK
+            n += BLOCK
+            after_latin = False
+        stop = min(i + BLOCK, count)
+        while i < stop:
+            code = point_at(address, i, width)
+            packed = folds[code]
+            if not packed:
+                return NEED_FOLDS, i64(code), 0
+            role = roles[code] if code >= u64(0x80) else 0
+            if role:
+                before = i > 0 and is_latin(point_at(address, i - 1, width), roles)
+                latin_next = i + 1 < count and is_latin(point_at(address, i + 1, width), roles)
+                after_latin, found = hides(role, before, latin_next, after_latin)
+                hidden |= found
+            else:
+                after_latin = False
+            if packed & u32(SPECIAL):
+                n = expand(f, n, expansions, i64(packed & u32(CODE)))
+            else:
+                f[n] = packed
+                n += 1
+            i += 1
+            if n + 32 > room:
+                return NEED_ROOM, 0, 0
+    f[n : n + PADDING] = u32(0)
+    return DONE, n, hidden
+
+
+@stage
+def fold_text(data: Any, begin: int, size: int, width: int, D: Any, f: Any, R: Any) -> tuple[int, int, int]:
+    """Fold what is read of a text; return as `fold`."""
+    if width:
+        return fold_string(begin, min(size, R.max_text), width, D.folds, D.roles, D.expansions, f)
+    end = cut(data, begin, begin + size, R.max_text)
+    if end < 0:
+        return NOT_UTF8, 0, 0
+    return fold(data, begin, end, D.folds, D.roles, D.expansions, f)
 
 
 # ---------------------------------------------------------------- tokens
@@ -1758,20 +1931,39 @@ def indicators(found: Any, weights: Any, R: Any) -> float:
     return total
 
 
+@with_gil
+def find_strings(objects: int, count: int, kind: int, begins: Any, sizes: Any, widths: Any) -> int:
+    """Fill in where strings are, given where an array of objects is; return how many of these are there.
+
+    It ends before the first that is not just of the type at `kind`, unless that is 0.
+    """
+    for i in range(count):
+        held = i64(pointer_at(objects, i))
+        if kind and type_at(held) != kind:
+            return i
+        begins[i], sizes[i], widths[i] = string_at(held)
+    return count
+
+
+@inlined
+def announce(address: int, size: int) -> None:
+    """Have the string that is read next fetched from memory, as far as caches have room for it."""
+    for place in range(0, min(size, 1 << 14), 64):
+        prefetch_line(address + place)
+
+
 @kept
 def score_texts(
-    data: Any, offsets: Any, first: int, last: int, D: Any, N: Any, W: Any, P: Any, R: Any, K: Any, C: Any, Q: Any,
+    T: Any, first: int, last: int, D: Any, N: Any, W: Any, P: Any, R: Any, K: Any, C: Any, Q: Any,
     logit: Any, codes: Any, language: Any, words: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Score texts [first, last); return (status, the text it ended at, what is needed there)."""
     for i in range(first, last):
-        begin = i64(offsets[i])
-        end = cut(data, begin, i64(offsets[i + 1]), R.max_text)
-        if end < 0:
-            return NOT_UTF8, i, 0
-        status, n, hidden = fold(data, begin, end, D.folds, D.hides, D.expansions, K.folded)
+        status, n, hidden = fold_text(T.data, i64(T.begins[i]), i64(T.sizes[i]), i64(T.widths[i]), D, K.folded, R)
         if status:
             return status, i, n
+        if i + 1 < last:
+            announce(i64(T.begins[i + 1]), i64(T.sizes[i + 1]) * i64(T.widths[i + 1]))
         count, to, repaired = tokenise(K, n, C, N, R)
         if count < 0:
             return NEED_ROOM, i, 0
