@@ -498,6 +498,8 @@ def _marks(languages: Sequence[str]) -> tuple[dict[str, int], list[str], dict[tu
             mark(name[0], number[form] + 1 << k.NEUTRAL)
         else:
             mark(name[0], k.OPENS)
+            for word in name[1:]:
+                mark(word, k.FOLLOWS)
     for lane, spoken in enumerate(languages):
         for word in matching.NEGATORS[spoken]:
             mark(word, 1 << k.NEGATES + lane)

@@ -308,6 +308,7 @@ PICTURE = 2  # an emoji, for pairs
 LETTERS = 4  # str.isalpha
 OPENS = 8  # a name of several words
 AFFIRMS = 16  # matching.NOT_NEGATED
+FOLLOWS = 128  # a name of several words goes on with it
 LANGUAGE = 5  # shift: number of the language + 1, two bits
 NEGATES = 8  # shift: one bit a lane
 STOPS = 1 << 20  # a sentence boundary
@@ -1849,7 +1850,7 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
         crc32, with_space, length, weight = u32(word[7]), u32(word[13]), i64(word[8]), weights[u64(slot), 1]
         new = word[4] != stamp
         word[4] = stamp
-        if flags & OPENS:
+        if flags & OPENS and i + 1 < count and cache[u64(slots[u64(i + 1)]), 9] & FOLLOWS:
             named, width = name_at(C, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
                 word[4] = 0 if new else stamp  # the word by itself is still to come
