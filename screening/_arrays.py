@@ -459,13 +459,13 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         words_u64=cached.view(np.uint64),
         words_f64=cached.view(np.float64),
         used=np.zeros(1, np.int64),
-        slot=ints(room),
+        slot=ints(room + 1),
         pair_set=np.zeros(1 << (2 * room).bit_length(), np.uint64),
         pair_key=np.zeros(room, np.uint32),
         pair_ids=np.zeros(room, np.uint64),
         weight_bits=bits,
         weight_of=bits.view(np.float32),
-        form_stamp=ints(len(words.form_id)),
+        form_stamp=ints(1 + len(words.form_id)),
     )
     classes = ints(room + 2 * k.FIRST)
     classes[: k.FIRST] = k.BREAK
@@ -499,7 +499,7 @@ def _marks(languages: Sequence[str]) -> tuple[dict[str, int], list[str], dict[tu
         else:
             mark(name[0], k.OPENS)
             for word in name[1:]:
-                mark(word, k.FOLLOWS)
+                mark(word, k.OPENS << k.FOLLOWS)
     for lane, spoken in enumerate(languages):
         for word in matching.NEGATORS[spoken]:
             mark(word, 1 << k.NEGATES + lane)

@@ -308,8 +308,8 @@ PICTURE = 2  # an emoji, for pairs
 LETTERS = 4  # str.isalpha
 OPENS = 8  # a name of several words
 AFFIRMS = 16  # matching.NOT_NEGATED
-FOLLOWS = 128  # a name of several words goes on with it
 LANGUAGE = 5  # shift: number of the language + 1, two bits
+FOLLOWS = 4  # shift down to OPENS: a name of several words goes on with it
 NEGATES = 8  # shift: one bit a lane
 STOPS = 1 << 20  # a sentence boundary
 NEUTRAL = 24  # shift, in `marks` only: number of the neutral form + 1
@@ -453,13 +453,13 @@ class Cache(NamedTuple):
     words_u64: Any  # views of it
     words_f64: Any
     used: Any  # int64 (1,): places taken
-    slot: Any  # int32, one a token: the place of its word
+    slot: Any  # int32, one a token: the place of its word; then that of a boundary
     pair_set: Any  # uint64
     pair_key: Any  # uint32, one a pair
     pair_ids: Any  # uint64
     weight_bits: Any  # uint32 (1,): the next is a view of it
     weight_of: Any  # float32 (1,)
-    form_stamp: Any  # int32 (forms,)
+    form_stamp: Any  # int32 (1 + forms,): of none, then of each
 
 
 class Layout(NamedTuple):
@@ -1838,32 +1838,29 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
     words, letters, pairs, languages = 0, 0, 0, u64(0)
     total = 0.0
     previous, before = i64(-1), u32(0)
+    slots[u64(count)] = boundary
     i = -1
     while i + 1 < count:
         i += 1
         slot = i64(slots[u64(i)])
-        if slot == boundary:
-            previous = i64(-1)
-            continue
         word = cache[u64(slot)]
-        flags, form = i64(word[9]), i64(word[6]) - 1
+        flags, form = i64(word[9]), i64(word[6])
         crc32, with_space, length, weight = u32(word[7]), u32(word[13]), i64(word[8]), weights[u64(slot), 1]
-        new = word[4] != stamp
+        new = i64(word[4] != stamp)
         word[4] = stamp
-        if flags & OPENS and i + 1 < count and cache[u64(slots[u64(i + 1)]), 9] & FOLLOWS:
+        if flags & OPENS & (i64(cache[u64(slots[u64(i + 1)]), 9]) >> FOLLOWS):
             named, width = name_at(C, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
-                word[4] = 0 if new else stamp  # the word by itself is still to come
-                form, weight, new = named, W.form_weight[named], True
+                word[4] = stamp - new  # the word by itself is still to come
+                form, weight, new = named + 1, W.form_weight[named], 1
                 crc32, length = u32(W.form_info[named, 0]), i64(W.form_info[named, 1])
                 flags, with_space = i64(W.form_info[named, 2]), u32(W.form_info[named, 3])
                 i += width - 1
-        if form >= 0 and new:
-            new = form_stamp[form] != stamp
-            form_stamp[form] = stamp
-        identity = form if form >= 0 else forms + slot
-        # Added up without branches, which nobody could foretell
-        counts = i64(new)
+        # What follows is without branches, which nobody could foretell: words, boundaries and forms stand as they come
+        is_word = i64(slot != boundary)
+        counts = new & is_word & i64((form == 0) | (form_stamp[u64(form)] != stamp))
+        form_stamp[u64(form)] = stamp
+        identity = form - 1 if form else forms + slot
         words += counts
         total += weight * np.float64(counts)
         counts &= i64(flags & LETTERS != 0)
@@ -1873,8 +1870,8 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
             continue
         keys[u64(pairs)] = pair_key(before, crc32, length, crc, crc_shift)
         ids[u64(pairs)] = (u64(previous + 1) << u64(32)) | u64(identity)
-        pairs += i64(previous >= 0)
-        previous, before = identity, with_space
+        pairs += i64(previous >= 0) & is_word
+        previous, before = identity if is_word else i64(-1), with_space
     total += weigh_pairs(pairs, C, W)
     tally = u64((1 << TALLY) - 1)
     spanish, portuguese = i64(languages & tally), i64((languages >> u64(TALLY)) & tally)
