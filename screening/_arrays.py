@@ -300,11 +300,7 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     can_be_denied = np.array([negatable[p.code] for p in phrases.catalogue.phrases], bool)
     denied_in = np.where(can_be_denied, phrases.lane_of, k.LANES)  # the lane after the last has no negators
     phrase_of_anchor = phrases.phrase_of[a.anchor]
-    sign = aligned((phrases.classes, 4), np.uint64)
-    places = 2 ** np.ceil(np.log2(4 / 3 * np.bincount(phrases.pair_class, minlength=phrases.classes) + 1)).astype(int)
-    sign[:, 2], sign[:, 3] = np.cumsum(places) - places, places - 1
-    has = np.full(places.sum(), k.NUMBERED - 1, np.uint16)
-    k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
+    sign, has = _class_sets(phrases)
     states = _columns(
         np.where(phrases.begins, k.BEGINS, 0) | np.where(a.accept, k.ENDS, 0),
         phrases.on_first[:-1],
@@ -336,6 +332,19 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         edges_back=lined_up(phrases.edges_back),
         phrase_info=_columns(a.start[:-1], a.start[1:], denied_in, code_of, width=4),
     )
+
+
+def _class_sets(phrases: Phrases) -> tuple[Array, Array]:
+    """Return the signs of classes and the hash sets of their atoms, as large as these need."""
+    places = 2 ** np.ceil(np.log2(4 / 3 * np.bincount(phrases.pair_class, minlength=phrases.classes) + 1)).astype(int)
+    while True:
+        sign, sizes = aligned((phrases.classes, 4), np.uint64), places + k.ATOM_PLACES - 1
+        sign[:, 2], sign[:, 3] = np.cumsum(sizes) - sizes, places - 1
+        has, crowded = np.full(sizes.sum(), k.NUMBERED - 1, np.uint16), np.zeros(phrases.classes, np.bool_)
+        k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has, crowded)
+        if not crowded.any():
+            return sign, has
+        places[crowded] *= 2
 
 
 def _class_places(phrases: Phrases) -> Array:

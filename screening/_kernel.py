@@ -206,6 +206,24 @@ def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
     return types.uint64(data, types.int64), generate
 
 
+@instruction
+def is_among_eight(typing: Any, table: Any, place: Any, value: Any) -> Any:
+    """Return whether one of eight numbers of 16 bits from a place on is this one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, i16, i32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+        eight = ir.VectorType(i16, 8)
+        loaded = builder.load(builder.bitcast(builder.gep(array.data, [arguments[1]]), eight.as_pointer()))
+        loaded.align = 2
+        one = builder.insert_element(ir.Constant(eight, ir.Undefined), builder.trunc(arguments[2], i16), i32(0))
+        wanted = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(i32, 8), [0] * 8))
+        equal = builder.bitcast(builder.icmp_unsigned("==", loaded, wanted), byte)
+        return builder.icmp_unsigned("!=", equal, byte(0))
+
+    return types.boolean(table, types.uint64, types.uint64), generate
+
+
 def at_once(builder: Any, array: Any, place: Any) -> Any:
     """Return 64 numbers of 32 bits from a place of an array on, as a vector."""
     loaded = builder.load(
@@ -327,6 +345,7 @@ TALLY = 21  # bits that count the words of a language: a text has no more than M
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
 FEW_ANCHORS = 4  # that most words with any have
 BREAK = -1  # class of a sentence boundary
+ATOM_PLACES = 8  # of a hash set, at one of which an atom stands
 NUMBERED = 1 << 16  # atoms, and classes
 BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
 FLAGS = 24  # shift, in an edge
@@ -390,7 +409,7 @@ class Phrases(NamedTuple):
     """
 
     class_sign: Any  # uint64 (classes, 4): one of 128 bits for each atom (`mark_of`), where its atoms start, their mask
-    class_has: Any  # uint16: a hash set of the atoms of each class, side by side; NUMBERED - 1 where free
+    class_has: Any  # uint16: a hash set of the atoms of each class, one after the other; NUMBERED - 1 where free
     class_place: Any  # uint8 (classes,): which of PLACES bits stands for a class; 0 for that without atoms only
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
     anchor_at: Any  # uint64 (places,): number of an anchor << 32 | what it asks for first
@@ -1402,30 +1421,32 @@ def mark_of(atom: int) -> Any:
 
 @inlined
 def atom_place(atom: Any) -> Any:
-    """Return where a hash set of atoms is first looked into for one, before its mask."""
-    return (u64(atom) * u64(40503)) >> u64(4)
+    """Return from where on an atom stands in a hash set of atoms, before its mask."""
+    return ((u64(atom) * u64(2654435761)) & u64(0xFFFFFFFF)) >> u64(9)
 
 
 @inlined
 def has_atom(table: Any, first: Any, mask: Any, atom: Any) -> Any:
     """Return whether words of a class satisfy an atom; `first` and `mask` are those of the class."""
-    place = atom_place(atom)
-    while table[first + (place & mask)] != NUMBERED - 1 and table[first + (place & mask)] != atom:
-        place += u64(1)
-    return table[first + (place & mask)] == atom
+    return is_among_eight(table, first + (atom_place(atom) & mask), atom)
 
 
 @kept
-def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any) -> None:
-    """Fill the signs of classes and the hash sets of their atoms, each given once."""
+def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any, crowded: Any) -> None:
+    """Fill the signs of classes and the hash sets of their atoms, each given once; mark those that want more room.
+
+    An atom stands at one of eight places, so that it is found, or not, without a branch.
+    """
     for i in range(len(classes)):
         mark = mark_of(atoms[i])
         row = sign[classes[i]]
         row[mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
-        place = atom_place(atoms[i])
-        while table[row[2] + (place & row[3])] != NUMBERED - 1:
+        place = row[2] + (atom_place(atoms[i]) & row[3])
+        last = place + u64(ATOM_PLACES - 1)
+        while place < last and table[place] != NUMBERED - 1:
             place += u64(1)
-        table[row[2] + (place & row[3])] = atoms[i]
+        crowded[classes[i]] |= table[place] != NUMBERED - 1
+        table[place] = atoms[i]
 
 
 @kept
