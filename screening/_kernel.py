@@ -1346,18 +1346,15 @@ def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any, P: Any) -> N
         cache[: places + 1] = u64(0)
         C.used[0] = 0
     for i in range(count):
-        h = hashes[i]
-        if not h:
-            slots[i] = places + 1
-            continue
-        slot = i64(h >> u64(24)) & places
-        while cache[slot, 0] != h:
-            if not cache[slot, 0]:
+        h = hashes[u64(i)]
+        slot = i64(h >> u64(24)) & places if h else places + 1  # where a boundary stands, known by 0
+        while cache[u64(slot), 0] != h:
+            if not cache[u64(slot), 0]:
                 learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W, P)
                 C.used[0] += 1
                 break
             slot = (slot + 1) & places
-        slots[i] = slot
+        slots[u64(i)] = slot
 
 
 @inlined
