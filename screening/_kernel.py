@@ -343,7 +343,7 @@ BLOCK = 16  # code points of a string that are folded together
 USUAL = 12  # words, of 64 code points
 TALLY = 21  # bits that count the words of a language: a text has no more than MAX_TEXT, which is less than 2**21
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
-FEW_ANCHORS = 4  # that most words with any have
+FEW_ANCHORS = 8  # that nearly all words with any have no more than
 BREAK = -1  # class of a sentence boundary
 ATOM_PLACES = 8  # of a hash set, at one of which an atom stands
 NUMBERED = 1 << 16  # atoms, and classes
@@ -1689,7 +1689,7 @@ def gather(stand: int, stands: int, Q: Any, P: Any) -> tuple[int, int]:
     count = 0
     while stand < stands and count < LIKELY:
         first, anchors = stood[stand], i64(counts[stand])
-        for a in range(FEW_ANCHORS):  # most have no more: without a branch
+        for a in range(FEW_ANCHORS):  # nearly all have no more: without a branch
             likely[u64(count + a)] = first + u64(a)
         for a in range(FEW_ANCHORS, anchors):
             likely[u64(count + a)] = first + u64(a)
