@@ -469,7 +469,7 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         words_f64=cached.view(np.float64),
         used=np.zeros(1, np.int64),
         slot=ints(room + 1),
-        pair_set=np.zeros(1 << (2 * room).bit_length(), np.uint64),
+        pair_set=np.zeros(1 << (4 * room - 1).bit_length(), np.uint64),
         pair_key=np.zeros(room, np.uint32),
         pair_ids=np.zeros(room, np.uint64),
         weight_bits=bits,

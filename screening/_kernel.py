@@ -1914,7 +1914,7 @@ def weigh_pairs(count: int, C: Any, W: Any) -> float:
     for m in range(likely):
         prefetch(table, i64(keys[u64(m)] >> u32(8)) & (len(table) - 1))
     size = 64
-    while size < 2 * likely:
+    while size < 4 * likely:
         size *= 2
     held[:size] = u64(0)
     total = 0.0
