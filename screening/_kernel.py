@@ -1011,6 +1011,35 @@ def outline(K: Any, n: int) -> int:
     return begun
 
 
+@inlined
+def is_plain(marks: Any, i: int, size: int) -> Any:
+    """Return whether a chunk is a word of plain letters alone, and no longer than its hash takes at once."""
+    within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
+    return (size <= 16) & (~marks_at(marks, PLAIN, i) & within == u64(0))
+
+
+@inlined
+def plain_hash(low: Any, i: int, size: int, seed: Any) -> Any:
+    """Return the hash of a plain word, the same as `hash_of` gives."""
+    first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
+    second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
+    return short_hash(first, second, seed)
+
+
+@inlined
+def glue(K: Any, first: int, last: int, glued: int, end: int, single: Any) -> tuple[int, int, Any]:
+    """Note which of the tokens [first, last) may be held together with what ends at `end`, or the one before.
+
+    Return (how many are noted, where the last one ends, whether that is a single character).
+    """
+    for m in range(first, last):
+        alone = K.end[m] - K.start[m] == 1
+        K.glued[u64(glued)] = m
+        glued += glues(K.folded, end, i64(K.start[m]), alone & single)
+        end, single = i64(K.end[m]), alone
+    return glued, end, single
+
+
 @stage
 def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
     """Return (tokens, end of the written, whether words were repaired); tokens -1 where room is wanting."""
@@ -1030,13 +1059,10 @@ def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
         if k > room or to > space:
             return -1, 0, 0
         size = end - i
-        within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
-        if (size <= 16) & (~marks_at(marks, PLAIN, i) & within == u64(0)):  # a plain word, as nearly all are
-            first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
-            second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
+        if is_plain(marks, i, size):  # as nearly all are
             row = u64(k)
             starts[row], ends_[row], ats[row], lengths[row], alphas[row] = i, end, i, size, 1
-            h = short_hash(first, second, seed)
+            h = plain_hash(low, i, size, seed)
             prefetch(words, i64(h >> u64(24)) & (len(words) - 2))
             hashes[row] = h
             single, stopped = size == 1, False
@@ -1051,11 +1077,7 @@ def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
             if k < 0:
                 return -1, 0, 0
             hidden |= found_here
-            for m in range(before, k):
-                single = ends_[m] - starts[m] == 1
-                gluing[u64(glued)] = m
-                glued += glues(f, last_end, i64(starts[m]), single & last_single)
-                last_end, last_single = i64(ends_[m]), single
+            glued, last_end, last_single = glue(K, before, k, glued, last_end, last_single)
         elif f[i] & u32(SYMBOL):
             k = emit(K, k, i, end, i, 1, hash_of(f, i, 1, seed), 0)
             stopped, last_single = False, False
