@@ -101,7 +101,7 @@ def signs_of(text: str) -> tuple[Any, Any]:
     return np.uint64(bits & 0xFFFFFFFFFFFFFFFF), np.uint64(bits >> 64)
 
 
-U64, U128 = ir.IntType(64), ir.IntType(128)
+U64, U128, BYTE = ir.IntType(64), ir.IntType(128), ir.IntType(8).as_pointer()
 
 
 @instruction
@@ -178,15 +178,19 @@ def reader(bits: int) -> Any:
 byte_at, two_bytes_at, four_bytes_at, pointer_at = reader(8), reader(16), reader(32), reader(64)
 
 
+def call_prefetch(builder: Any, place: Any, nearness: int) -> None:
+    i32 = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [BYTE, i32, i32, i32])
+    fetch = builder.module.declare_intrinsic("llvm.prefetch", [BYTE], kind)
+    builder.call(fetch, [place, i32(0), i32(nearness), i32(1)])  # to read, data
+
+
 @instruction
 def prefetch_line(typing: Any, address: Any) -> Any:
     """Have the cache line at an address fetched from memory, if it can be, without waiting for it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        builder.call(fetch, [builder.inttoptr(arguments[0], byte), i32(0), i32(2), i32(1)])  # to the second cache
+        call_prefetch(builder, builder.inttoptr(arguments[0], BYTE), 2)  # to the second cache
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
@@ -274,15 +278,12 @@ def prefetch(typing: Any, table: Any, row: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         if signature.args[0].ndim == 1:
-            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), BYTE)
         else:
             stride = builder.extract_value(array.strides, 0)
-            place = builder.gep(builder.bitcast(array.data, byte), [builder.mul(stride, arguments[1])])
-        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        builder.call(fetch, [place, i32(0), i32(3), i32(1)])  # to read, to the nearest cache, data
+            place = builder.gep(builder.bitcast(array.data, BYTE), [builder.mul(stride, arguments[1])])
+        call_prefetch(builder, place, 3)  # to the nearest cache
         return context.get_dummy_value()
 
     return types.void(table, types.int64), generate
@@ -729,42 +730,44 @@ def fold_block(address: int, i: int, width: int, folds: Any, f: Any, n: int) -> 
     return odd & u32(SPECIAL)  # less one, 0 has it too: a code point met for the first time
 
 
+@inlined
+def fold_point(
+    address: int, i: int, count: int, width: int, folds: Any, roles: Any, expansions: Any, f: Any, n: int, inside: Any
+) -> tuple[int, Any, int]:
+    """Fold the i-th code point of a string; return (new end, and as `hides`, which is given where one is `inside`)."""
+    code = point_at(address, i, width)
+    packed, role, found = folds[code], roles[code] if code >= u64(0x80) else 0, 0
+    if role:
+        before = i > 0 and is_latin(point_at(address, i - 1, width), roles)
+        latin_next = i + 1 < count and is_latin(point_at(address, i + 1, width), roles)
+        inside, found = hides(role, before, latin_next, inside)
+    else:
+        inside = False
+    if packed & u32(SPECIAL):
+        return expand(f, n, expansions, i64(packed & u32(CODE))), inside, found
+    f[n] = packed
+    return n + 1, inside, found
+
+
 @stage
 def fold_string(
     address: int, count: int, width: int, folds: Any, roles: Any, expansions: Any, f: Any
 ) -> tuple[int, int, int]:
-    """Do for a string what `fold` does for UTF-8, with the same result."""
+    """Do for a string what `fold` does for UTF-8, with the same result: by blocks, and closely where one is odd."""
     i, n, hidden, room = 0, 0, 0, len(f) - PADDING - 64
     after_latin = False
     while i < count:
-        if n + 32 > room:
-            return NEED_ROOM, 0, 0
         while i + BLOCK <= count and n + BLOCK <= room and not fold_block(address, i, width, folds, f, n):
-            i += BLOCK
-            n += BLOCK
-            after_latin = False
+            i, n, after_latin = i + BLOCK, n + BLOCK, False
         stop = min(i + BLOCK, count)
         while i < stop:
-            code = point_at(address, i, width)
-            packed = folds[code]
-            if not packed:
-                return NEED_FOLDS, i64(code), 0
-            role = roles[code] if code >= u64(0x80) else 0
-            if role:
-                before = i > 0 and is_latin(point_at(address, i - 1, width), roles)
-                latin_next = i + 1 < count and is_latin(point_at(address, i + 1, width), roles)
-                after_latin, found = hides(role, before, latin_next, after_latin)
-                hidden |= found
-            else:
-                after_latin = False
-            if packed & u32(SPECIAL):
-                n = expand(f, n, expansions, i64(packed & u32(CODE)))
-            else:
-                f[n] = packed
-                n += 1
-            i += 1
             if n + 32 > room:
                 return NEED_ROOM, 0, 0
+            if not folds[point_at(address, i, width)]:
+                return NEED_FOLDS, i64(point_at(address, i, width)), 0
+            n, after_latin, found = fold_point(address, i, count, width, folds, roles, expansions, f, n, after_latin)
+            hidden |= found
+            i += 1
     f[n : n + PADDING] = u32(0)
     return DONE, n, hidden
 

@@ -125,7 +125,13 @@ class BatchScorer:
         return "compiled" if self._engine else "reference"
 
     def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
-        """Return the scores of some texts."""
+        """Return the scores of some texts.
+
+        Raises
+        ------
+        TypeError
+            If one is no string; the message names its row.
+        """
         if not self._engine:
             return self._by_reference(texts)
         _check_threads(threads)
