@@ -361,3 +361,14 @@ def test_stamps_start_anew_where_they_are_used_up(screener: Screener, scorer: Ba
     layout.clock[0] = engine._kernel.MAX_STAMP - 2
     assert scorer.score(texts).logit.tolist() == wanted
     assert layout.clock[0] < len(texts)
+
+
+def test_each_atom_of_a_class_stands_where_it_is_looked_for(scorer: BatchScorer) -> None:
+    kernel, engine = importlib.import_module("screening._kernel"), scorer._engine
+    assert engine
+    phrases, tables = engine._phrases, engine._tables[3]
+    atoms, (start, mask) = phrases.pair_atom, tables.class_sign[phrases.pair_class, 2:].T
+    first = start + (kernel.atom_place.py_func(atoms.astype(np.uint64)) & mask)
+    places = first[:, None] + np.arange(kernel.ATOM_PLACES, dtype=np.uint64)
+    assert (tables.class_has[places] == atoms[:, None]).any(axis=1).all()
+    assert (tables.class_has != kernel.NUMBERED - 1).sum() == len(atoms)
