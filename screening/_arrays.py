@@ -37,10 +37,10 @@ class FoldTable:
 
     def __init__(self) -> None:
         self.folds = np.zeros(CODE_POINTS, np.uint32)  # pages that stay untouched take no memory
-        self.hides = np.zeros(CODE_POINTS, np.uint8)
+        self.roles = np.zeros(CODE_POINTS, np.uint8)
         self.expansions = np.zeros(EXPANSIONS, np.uint32)
-        self.table = k.Folding(self.folds, self.hides, self.expansions)
-        self._used = 1  # the first place says "none": dropped code points
+        self.table = k.Folding(self.folds, self.roles, self.expansions)
+        self._used = 2  # the first place stays free, the second says "none": dropped code points
         self._lock = threading.Lock()
         self.add(0)
         if (self.folds[:128] & k.SPECIAL).any():
@@ -52,13 +52,14 @@ class FoldTable:
             first = code // BLOCK * BLOCK
             for c in range(first, first + BLOCK):
                 if not self.folds[c]:
-                    self.hides[c] = _hides(chr(c))
-                    self.folds[c] = self._entry(fold.fold_text(chr(c)))
+                    self.roles[c] = _role(chr(c))
+                    self.folds[c] = self._entry(fold.fold_text(chr(c)), self.roles[c] in (k.FOREIGN, k.INVISIBLE))
 
-    def _entry(self, folded: str) -> int:
-        if len(folded) == 1:
+    def _entry(self, folded: str, hides: bool) -> int:
+        """Return the packed code point, or SPECIAL where it is none, several, or what spellings are hidden with."""
+        if len(folded) == 1 and not hides:
             return packed(folded)
-        place = self._used if folded else 0
+        place = self._used if folded else 1
         if folded:
             self.expansions[place] = len(folded)
             self.expansions[place + 1 : place + 1 + len(folded)] = [packed(char) for char in folded]
@@ -88,7 +89,7 @@ def packed(char: str) -> int:
     return bits
 
 
-def _hides(char: str) -> int:
+def _role(char: str) -> int:
     """Return the part a character plays in the expression for hidden spellings."""
     if features._HIDDEN.search(char + "\N{GREEK SMALL LETTER ALPHA}") and char.isascii():
         return k.LATIN
@@ -299,11 +300,7 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
     can_be_denied = np.array([negatable[p.code] for p in phrases.catalogue.phrases], bool)
     denied_in = np.where(can_be_denied, phrases.lane_of, k.LANES)  # the lane after the last has no negators
     phrase_of_anchor = phrases.phrase_of[a.anchor]
-    sign = aligned((phrases.classes, 4), np.uint64)
-    places = 2 ** np.ceil(np.log2(4 / 3 * np.bincount(phrases.pair_class, minlength=phrases.classes) + 1)).astype(int)
-    sign[:, 2], sign[:, 3] = np.cumsum(places) - places, places - 1
-    has = np.full(places.sum(), k.NUMBERED - 1, np.uint16)
-    k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has)
+    sign, has = _class_sets(phrases)
     states = _columns(
         np.where(phrases.begins, k.BEGINS, 0) | np.where(a.accept, k.ENDS, 0),
         phrases.on_first[:-1],
@@ -335,6 +332,19 @@ def make_phrases(phrases: Phrases, codes: Sequence[str]) -> k.Phrases:
         edges_back=lined_up(phrases.edges_back),
         phrase_info=_columns(a.start[:-1], a.start[1:], denied_in, code_of, width=4),
     )
+
+
+def _class_sets(phrases: Phrases) -> tuple[Array, Array]:
+    """Return the signs of classes and the hash sets of their atoms, as large as these need."""
+    places = 2 ** np.ceil(np.log2(4 / 3 * np.bincount(phrases.pair_class, minlength=phrases.classes) + 1)).astype(int)
+    while True:
+        sign, sizes = aligned((phrases.classes, 4), np.uint64), places + k.ATOM_PLACES - 1
+        sign[:, 2], sign[:, 3] = np.cumsum(sizes) - sizes, places - 1
+        has, crowded = np.full(sizes.sum(), k.NUMBERED - 1, np.uint16), np.zeros(phrases.classes, np.bool_)
+        k.fill_classes(phrases.pair_class, phrases.pair_atom, sign, has, crowded)
+        if not crowded.any():
+            return sign, has
+        places[crowded] *= 2
 
 
 def _class_places(phrases: Phrases) -> Array:
@@ -458,13 +468,13 @@ def make_scratch(phrases: Phrases, words: k.Words, *, text_room: int, cached_wor
         words_u64=cached.view(np.uint64),
         words_f64=cached.view(np.float64),
         used=np.zeros(1, np.int64),
-        slot=ints(room),
-        pair_set=np.zeros(1 << (2 * room).bit_length(), np.uint64),
+        slot=ints(room + 1),
+        pair_set=np.zeros(1 << (4 * room - 1).bit_length(), np.uint64),
         pair_key=np.zeros(room, np.uint32),
         pair_ids=np.zeros(room, np.uint64),
         weight_bits=bits,
         weight_of=bits.view(np.float32),
-        form_stamp=ints(len(words.form_id)),
+        form_stamp=ints(1 + len(words.form_id)),
     )
     classes = ints(room + 2 * k.FIRST)
     classes[: k.FIRST] = k.BREAK
@@ -497,6 +507,8 @@ def _marks(languages: Sequence[str]) -> tuple[dict[str, int], list[str], dict[tu
             mark(name[0], number[form] + 1 << k.NEUTRAL)
         else:
             mark(name[0], k.OPENS)
+            for word in name[1:]:
+                mark(word, k.OPENS << k.FOLLOWS)
     for lane, spoken in enumerate(languages):
         for word in matching.NEGATORS[spoken]:
             mark(word, 1 << k.NEGATES + lane)

@@ -18,6 +18,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.cpu import CPUTargetOptions
+from numba.core.pythonapi import PythonAPI
 from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
@@ -33,7 +34,10 @@ u64: Any = np.uint64
 # uses this option, but its manual does not promise it: so only where it is there.
 OPTIONS = {"nogil": True, "error_model": "numpy"} | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
 INLINED = {"forceinline": True} if hasattr(CPUTargetOptions, "forceinline") else {}
+# Where strings are is asked of what numba itself asks, which its manual does not promise either
+IN_PLACE = hasattr(PythonAPI, "string_as_string_size_and_kind") and hasattr(PythonAPI, "get_type")
 njit: Any = numba.njit
+tuple_of: Any = types.UniTuple
 
 
 def compiled(function: F) -> F:
@@ -51,16 +55,16 @@ def stage(function: F) -> F:
     return cast(F, njit(**OPTIONS, **INLINED)(function))
 
 
-def kept(function: F) -> F:
+def kept(function: F, nogil: bool = True) -> F:
     """Do the same, and keep what was compiled on disk; only for what Python calls.
 
     numba writes beside this file or else in the user's cache folder, whole files at a time, and
     looks whether this file and the processor are the same before it reads.
     """
     try:
-        dispatcher: Any = njit(**OPTIONS, cache=True)(function)
+        dispatcher: Any = njit(**OPTIONS | {"nogil": nogil}, cache=True)(function)
     except RuntimeError:  # "no locator available": it may write in neither place
-        return compiled(function)
+        return cast(F, njit(**OPTIONS | {"nogil": nogil})(function))
     cache = dispatcher._cache
     load, save = getattr(cache, "_load_overload", cache.load_overload), cache.save_overload
 
@@ -81,6 +85,11 @@ def kept(function: F) -> F:
     return cast(F, dispatcher)
 
 
+def with_gil(function: F) -> F:
+    """Do the same with the GIL held, as what looks into Python's objects must."""
+    return kept(function, nogil=False)
+
+
 def instruction(function: Callable[..., Any]) -> Any:
     """Return what stands for machine instructions that numba has no word for; its first argument is not passed."""
     return intrinsic(function)
@@ -92,7 +101,7 @@ def signs_of(text: str) -> tuple[Any, Any]:
     return np.uint64(bits & 0xFFFFFFFFFFFFFFFF), np.uint64(bits >> 64)
 
 
-U64, U128 = ir.IntType(64), ir.IntType(128)
+U64, U128, BYTE = ir.IntType(64), ir.IntType(128), ir.IntType(8).as_pointer()
 
 
 @instruction
@@ -127,6 +136,67 @@ def mixed(typing: Any, a: Any, b: Any) -> Any:
 
 
 @instruction
+def type_at(typing: Any, address: Any) -> Any:
+    """Return the address of the type of what Python holds at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        api = context.get_python_api(builder)
+        return builder.ptrtoint(api.get_type(builder.inttoptr(arguments[0], api.pyobj)), U64)
+
+    return types.int64(types.int64), generate
+
+
+@instruction
+def string_at(typing: Any, address: Any) -> Any:
+    """Return (address of the code points, their number, bytes of each) of a string that Python holds at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        api = context.get_python_api(builder)
+        held = builder.inttoptr(arguments[0], api.pyobj)
+        _, points, size, width, *_ = api.string_as_string_size_and_kind(held)
+        found = (builder.ptrtoint(points, U64), size, builder.zext(width, U64))
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return tuple_of(types.int64, 3)(types.int64), generate
+
+
+def reader(bits: int) -> Any:
+    """Return what reads a number of so many bits, the `place`-th from an address on."""
+
+    @instruction
+    def read(typing: Any, address: Any, place: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            start = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
+            read = builder.load(builder.gep(start, [arguments[1]]))
+            return builder.zext(read, U64) if bits < 64 else read
+
+        return types.uint64(types.int64, types.int64), generate
+
+    return read
+
+
+byte_at, two_bytes_at, four_bytes_at, pointer_at = reader(8), reader(16), reader(32), reader(64)
+
+
+def call_prefetch(builder: Any, place: Any, nearness: int) -> None:
+    i32 = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [BYTE, i32, i32, i32])
+    fetch = builder.module.declare_intrinsic("llvm.prefetch", [BYTE], kind)
+    builder.call(fetch, [place, i32(0), i32(nearness), i32(1)])  # to read, data
+
+
+@instruction
+def prefetch_line(typing: Any, address: Any) -> Any:
+    """Have the cache line at an address fetched from memory, if it can be, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        call_prefetch(builder, builder.inttoptr(arguments[0], BYTE), 2)  # to the second cache
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@instruction
 def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
     """Return the eight bytes at a place of an array of bytes as one number, the first one lowest."""
 
@@ -138,6 +208,24 @@ def eight_bytes(typing: Any, data: Any, place: Any) -> Any:
         return loaded
 
     return types.uint64(data, types.int64), generate
+
+
+@instruction
+def is_among_eight(typing: Any, table: Any, place: Any, value: Any) -> Any:
+    """Return whether one of eight numbers of 16 bits from a place on is this one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, i16, i32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+        eight = ir.VectorType(i16, 8)
+        loaded = builder.load(builder.bitcast(builder.gep(array.data, [arguments[1]]), eight.as_pointer()))
+        loaded.align = 2
+        one = builder.insert_element(ir.Constant(eight, ir.Undefined), builder.trunc(arguments[2], i16), i32(0))
+        wanted = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(i32, 8), [0] * 8))
+        equal = builder.bitcast(builder.icmp_unsigned("==", loaded, wanted), byte)
+        return builder.icmp_unsigned("!=", equal, byte(0))
+
+    return types.boolean(table, types.uint64, types.uint64), generate
 
 
 def at_once(builder: Any, array: Any, place: Any) -> Any:
@@ -190,15 +278,12 @@ def prefetch(typing: Any, table: Any, row: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         if signature.args[0].ndim == 1:
-            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), BYTE)
         else:
             stride = builder.extract_value(array.strides, 0)
-            place = builder.gep(builder.bitcast(array.data, byte), [builder.mul(stride, arguments[1])])
-        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        builder.call(fetch, [place, i32(0), i32(3), i32(1)])  # to read, to the nearest cache, data
+            place = builder.gep(builder.bitcast(array.data, BYTE), [builder.mul(stride, arguments[1])])
+        call_prefetch(builder, place, 3)  # to the nearest cache
         return context.get_dummy_value()
 
     return types.void(table, types.int64), generate
@@ -213,7 +298,7 @@ LETTER = 1 << 24  # [^\W\d_]
 CHUNK = 1 << 25  # [\w@$]
 SYMBOL = 1 << 26  # a token by itself
 STOP = 1 << 27  # [!?;\n]
-SPECIAL = 1 << 28  # in the fold table only: the code is a place in `expansions`
+SPECIAL = 1 << 28  # in the fold table only: the code is a place in `expansions`, never 0
 DIGIT = 1 << 29  # str.isdigit
 CLAUSE = 1 << 30  # what a negator does not reach past
 EMOJI = 1 << 31  # tokens.is_emoji
@@ -243,6 +328,7 @@ LETTERS = 4  # str.isalpha
 OPENS = 8  # a name of several words
 AFFIRMS = 16  # matching.NOT_NEGATED
 LANGUAGE = 5  # shift: number of the language + 1, two bits
+FOLLOWS = 4  # shift down to OPENS: a name of several words goes on with it
 NEGATES = 8  # shift: one bit a lane
 STOPS = 1 << 20  # a sentence boundary
 NEUTRAL = 24  # shift, in `marks` only: number of the neutral form + 1
@@ -254,21 +340,32 @@ FIRST = 64  # place of the first token that phrases see: tokens are looked at so
 WINDOW, PLACES = 8, 256  # tokens that an ask looks at, and bits that classes have a place among
 ASKED, HELD = 4, PLACES // 64  # asks of an anchor, and numbers that hold these bits
 PADDING = 128  # zeros after a folded text, which no loop over blocks of 64 reads beyond
+BLOCK = 16  # code points of a string that are folded together
 USUAL = 12  # words, of 64 code points
 TALLY = 21  # bits that count the words of a language: a text has no more than MAX_TEXT, which is less than 2**21
 LIKELY = 1024  # anchors that are gathered before they are looked at closer
-FEW_ANCHORS = 4  # that most words with any have
+FEW_ANCHORS = 8  # that nearly all words with any have no more than
 BREAK = -1  # class of a sentence boundary
+ATOM_PLACES = 8  # of a hash set, at one of which an atom stands
 NUMBERED = 1 << 16  # atoms, and classes
 BEGINS, ENDS = 1, 2  # flags of a state: a phrase may begin or end with it
 FLAGS = 24  # shift, in an edge
 
 
+class Texts(NamedTuple):
+    """The texts of a batch: UTF-8 in a buffer, or where Python holds its strings."""
+
+    data: Any  # uint8: the buffer
+    begins: Any  # int64, one a text: its place in the buffer; the address of a string's code points
+    sizes: Any  # int64: bytes of UTF-8; code points of a string
+    widths: Any  # uint8: bytes of each code point of a string; 0 for UTF-8
+
+
 class Folding(NamedTuple):
     """Code points to packed folded ones; filled in by Python where a text needs more."""
 
-    folds: Any  # uint32 (0x110000,): packed code point; 0 where not worked out yet
-    hides: Any  # uint8 (0x110000,): LATIN, FOREIGN, INVISIBLE or 0
+    folds: Any  # uint32 (0x110000,): packed code point, or SPECIAL; 0 where not worked out yet
+    roles: Any  # uint8 (0x110000,), in hidden spellings: LATIN, FOREIGN, INVISIBLE or 0
     expansions: Any  # uint32: count, then packed code points
 
 
@@ -313,7 +410,7 @@ class Phrases(NamedTuple):
     """
 
     class_sign: Any  # uint64 (classes, 4): one of 128 bits for each atom (`mark_of`), where its atoms start, their mask
-    class_has: Any  # uint16: a hash set of the atoms of each class, side by side; NUMBERED - 1 where free
+    class_has: Any  # uint16: a hash set of the atoms of each class, one after the other; NUMBERED - 1 where free
     class_place: Any  # uint8 (classes,): which of PLACES bits stands for a class; 0 for that without atoms only
     anchor_first: Any  # int32 (classes + 1,): where the anchors start that words of a class may stand on
     anchor_at: Any  # uint64 (places,): number of an anchor << 32 | what it asks for first
@@ -376,13 +473,13 @@ class Cache(NamedTuple):
     words_u64: Any  # views of it
     words_f64: Any
     used: Any  # int64 (1,): places taken
-    slot: Any  # int32, one a token: the place of its word
+    slot: Any  # int32, one a token: the place of its word; then that of a boundary
     pair_set: Any  # uint64
     pair_key: Any  # uint32, one a pair
     pair_ids: Any  # uint64
     weight_bits: Any  # uint32 (1,): the next is a view of it
     weight_of: Any  # float32 (1,)
-    form_stamp: Any  # int32 (forms,)
+    form_stamp: Any  # int32 (1 + forms,): of none, then of each
 
 
 class Layout(NamedTuple):
@@ -527,8 +624,29 @@ def cut(data: Any, p: int, end: int, limit: int) -> int:
     return stop
 
 
+@inlined
+def is_latin(code: Any, roles: Any) -> Any:
+    return code < u64(0x80) and roles[code] == LATIN
+
+
+@inlined
+def hides(role: int, before: Any, latin_next: Any, after_latin: Any) -> tuple[Any, int]:
+    """Return (whether this is among invisible characters after a Latin letter, 1 where a spelling is hidden here)."""
+    inside = role == INVISIBLE and (before or after_latin)
+    return inside, i64((role == FOREIGN and (before or latin_next)) or (inside and latin_next))
+
+
+@inlined
+def expand(f: Any, n: int, expansions: Any, place: int) -> Any:
+    """Write to f what a code point is folded to that is not folded to one; return the new end."""
+    count = i64(expansions[place])
+    for k in range(count):
+        f[n + k] = expansions[place + 1 + k]
+    return n + count
+
+
 @stage
-def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
+def fold(data: Any, p: int, end: int, folds: Any, roles: Any, expansions: Any, f: Any) -> tuple[int, int, int]:
     """Fold a text into f; return (status, folded code points or what is needed, whether scripts hide)."""
     n, hidden, room, first = 0, 0, len(f) - PADDING - 64, p
     after_latin = False  # inside invisible characters that follow a Latin letter
@@ -561,30 +679,108 @@ def fold(data: Any, p: int, end: int, folds: Any, hides: Any, expansions: Any, f
         packed = folds[code]
         if not packed:
             return NEED_FOLDS, code, 0
-        kind = hides[code]
-        if kind:
-            before = p > first and hides[data[p - 1]] == LATIN and data[p - 1] < 0x80
-            latin_next = p + width < end and data[p + width] < 0x80 and hides[data[p + width]] == LATIN
-            after_latin = kind == INVISIBLE and (before or after_latin)
-            if (kind == FOREIGN and (before or latin_next)) or (after_latin and latin_next):
-                hidden = 1
+        role = roles[code]
+        if role:
+            before = p > first and roles[data[p - 1]] == LATIN and data[p - 1] < 0x80
+            latin_next = p + width < end and data[p + width] < 0x80 and roles[data[p + width]] == LATIN
+            after_latin, found = hides(role, before, latin_next, after_latin)
+            hidden |= found
         else:
             after_latin = False
         # An invisible run ends at any ASCII character, which is looked at as `latin_next` and `before`.
         if p + width < end and data[p + width] < 0x80:
             after_latin = False
         if packed & u32(SPECIAL):
-            place = i64(packed & u32(CODE))
-            count = i64(expansions[place])
-            for k in range(count):
-                f[n] = expansions[place + 1 + k]
-                n += 1
+            n = expand(f, n, expansions, i64(packed & u32(CODE)))
         else:
             f[n] = packed
             n += 1
         p += width
     f[n : n + PADDING] = u32(0)
     return DONE, n, hidden
+
+
+@inlined
+def point_at(address: int, i: int, width: int) -> Any:
+    """Return a code point of a string of which each takes `width` bytes."""
+    if width == 1:
+        return byte_at(address, i)
+    return two_bytes_at(address, i) if width == 2 else four_bytes_at(address, i)
+
+
+@inlined
+def fold_block(address: int, i: int, width: int, folds: Any, f: Any, n: int) -> Any:
+    """Fold BLOCK code points of a string to as many; return 0 unless some needs a closer look, and nothing counts."""
+    odd = u32(0)
+    if width == 1:
+        for j in range(BLOCK):
+            packed = folds[byte_at(address, i + j)]
+            f[u64(n + j)] = packed
+            odd |= packed - u32(1)
+    elif width == 2:
+        for j in range(BLOCK):
+            packed = folds[two_bytes_at(address, i + j)]
+            f[u64(n + j)] = packed
+            odd |= packed - u32(1)
+    else:
+        for j in range(BLOCK):
+            packed = folds[four_bytes_at(address, i + j)]
+            f[u64(n + j)] = packed
+            odd |= packed - u32(1)
+    return odd & u32(SPECIAL)  # less one, 0 has it too: a code point met for the first time
+
+
+@inlined
+def fold_point(
+    address: int, i: int, count: int, width: int, folds: Any, roles: Any, expansions: Any, f: Any, n: int, inside: Any
+) -> tuple[int, Any, int]:
+    """Fold the i-th code point of a string; return (new end, and as `hides`, which is given where one is `inside`)."""
+    code = point_at(address, i, width)
+    packed, role, found = folds[code], roles[code] if code >= u64(0x80) else 0, 0
+    if role:
+        before = i > 0 and is_latin(point_at(address, i - 1, width), roles)
+        latin_next = i + 1 < count and is_latin(point_at(address, i + 1, width), roles)
+        inside, found = hides(role, before, latin_next, inside)
+    else:
+        inside = False
+    if packed & u32(SPECIAL):
+        return expand(f, n, expansions, i64(packed & u32(CODE))), inside, found
+    f[n] = packed
+    return n + 1, inside, found
+
+
+@stage
+def fold_string(
+    address: int, count: int, width: int, folds: Any, roles: Any, expansions: Any, f: Any
+) -> tuple[int, int, int]:
+    """Do for a string what `fold` does for UTF-8, with the same result: by blocks, and closely where one is odd."""
+    i, n, hidden, room = 0, 0, 0, len(f) - PADDING - 64
+    after_latin = False
+    while i < count:
+        while i + BLOCK <= count and n + BLOCK <= room and not fold_block(address, i, width, folds, f, n):
+            i, n, after_latin = i + BLOCK, n + BLOCK, False
+        stop = min(i + BLOCK, count)
+        while i < stop:
+            if n + 32 > room:
+                return NEED_ROOM, 0, 0
+            if not folds[point_at(address, i, width)]:
+                return NEED_FOLDS, i64(point_at(address, i, width)), 0
+            n, after_latin, found = fold_point(address, i, count, width, folds, roles, expansions, f, n, after_latin)
+            hidden |= found
+            i += 1
+    f[n : n + PADDING] = u32(0)
+    return DONE, n, hidden
+
+
+@stage
+def fold_text(data: Any, begin: int, size: int, width: int, D: Any, f: Any, R: Any) -> tuple[int, int, int]:
+    """Fold what is read of a text; return as `fold`."""
+    if width:
+        return fold_string(begin, min(size, R.max_text), width, D.folds, D.roles, D.expansions, f)
+    end = cut(data, begin, begin + size, R.max_text)
+    if end < 0:
+        return NOT_UTF8, 0, 0
+    return fold(data, begin, end, D.folds, D.roles, D.expansions, f)
 
 
 # ---------------------------------------------------------------- tokens
@@ -818,6 +1014,35 @@ def outline(K: Any, n: int) -> int:
     return begun
 
 
+@inlined
+def is_plain(marks: Any, i: int, size: int) -> Any:
+    """Return whether a chunk is a word of plain letters alone, and no longer than its hash takes at once."""
+    within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
+    return (size <= 16) & (~marks_at(marks, PLAIN, i) & within == u64(0))
+
+
+@inlined
+def plain_hash(low: Any, i: int, size: int, seed: Any) -> Any:
+    """Return the hash of a plain word, the same as `hash_of` gives."""
+    first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
+    second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
+    return short_hash(first, second, seed)
+
+
+@inlined
+def glue(K: Any, first: int, last: int, glued: int, end: int, single: Any) -> tuple[int, int, Any]:
+    """Note which of the tokens [first, last) may be held together with what ends at `end`, or the one before.
+
+    Return (how many are noted, where the last one ends, whether that is a single character).
+    """
+    for m in range(first, last):
+        alone = K.end[m] - K.start[m] == 1
+        K.glued[u64(glued)] = m
+        glued += glues(K.folded, end, i64(K.start[m]), alone & single)
+        end, single = i64(K.end[m]), alone
+    return glued, end, single
+
+
 @stage
 def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
     """Return (tokens, end of the written, whether words were repaired); tokens -1 where room is wanting."""
@@ -837,13 +1062,10 @@ def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
         if k > room or to > space:
             return -1, 0, 0
         size = end - i
-        within = (u64(2) << u64((size - 1) & 63)) - u64(1)  # of a longer one no matter what
-        if (size <= 16) & (~marks_at(marks, PLAIN, i) & within == u64(0)):  # a plain word, as nearly all are
-            first = eight_bytes(low, i) & FIRST_BYTES[u64(size)]
-            second = eight_bytes(low, i + 8) & FIRST_BYTES[u64(size + 24)]
+        if is_plain(marks, i, size):  # as nearly all are
             row = u64(k)
             starts[row], ends_[row], ats[row], lengths[row], alphas[row] = i, end, i, size, 1
-            h = short_hash(first, second, seed)
+            h = plain_hash(low, i, size, seed)
             prefetch(words, i64(h >> u64(24)) & (len(words) - 2))
             hashes[row] = h
             single, stopped = size == 1, False
@@ -858,11 +1080,7 @@ def tokenise(K: Any, n: int, C: Any, N: Any, R: Any) -> tuple[int, int, int]:
             if k < 0:
                 return -1, 0, 0
             hidden |= found_here
-            for m in range(before, k):
-                single = ends_[m] - starts[m] == 1
-                gluing[u64(glued)] = m
-                glued += glues(f, last_end, i64(starts[m]), single & last_single)
-                last_end, last_single = i64(ends_[m]), single
+            glued, last_end, last_single = glue(K, before, k, glued, last_end, last_single)
         elif f[i] & u32(SYMBOL):
             k = emit(K, k, i, end, i, 1, hash_of(f, i, 1, seed), 0)
             stopped, last_single = False, False
@@ -1153,18 +1371,15 @@ def find_words(K: Any, count: int, to: int, C: Any, N: Any, W: Any, P: Any) -> N
         cache[: places + 1] = u64(0)
         C.used[0] = 0
     for i in range(count):
-        h = hashes[i]
-        if not h:
-            slots[i] = places + 1
-            continue
-        slot = i64(h >> u64(24)) & places
-        while cache[slot, 0] != h:
-            if not cache[slot, 0]:
+        h = hashes[u64(i)]
+        slot = i64(h >> u64(24)) & places if h else places + 1  # where a boundary stands, known by 0
+        while cache[u64(slot), 0] != h:
+            if not cache[u64(slot), 0]:
                 learn(K.folded, h, K.at[i], K.length[i], to, C, slot, N, W, P)
                 C.used[0] += 1
                 break
             slot = (slot + 1) & places
-        slots[i] = slot
+        slots[u64(i)] = slot
 
 
 @inlined
@@ -1228,30 +1443,32 @@ def mark_of(atom: int) -> Any:
 
 @inlined
 def atom_place(atom: Any) -> Any:
-    """Return where a hash set of atoms is first looked into for one, before its mask."""
-    return (u64(atom) * u64(40503)) >> u64(4)
+    """Return from where on an atom stands in a hash set of atoms, before its mask."""
+    return ((u64(atom) * u64(2654435761)) & u64(0xFFFFFFFF)) >> u64(9)
 
 
 @inlined
 def has_atom(table: Any, first: Any, mask: Any, atom: Any) -> Any:
     """Return whether words of a class satisfy an atom; `first` and `mask` are those of the class."""
-    place = atom_place(atom)
-    while table[first + (place & mask)] != NUMBERED - 1 and table[first + (place & mask)] != atom:
-        place += u64(1)
-    return table[first + (place & mask)] == atom
+    return is_among_eight(table, first + (atom_place(atom) & mask), atom)
 
 
 @kept
-def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any) -> None:
-    """Fill the signs of classes and the hash sets of their atoms, each given once."""
+def fill_classes(classes: Any, atoms: Any, sign: Any, table: Any, crowded: Any) -> None:
+    """Fill the signs of classes and the hash sets of their atoms, each given once; mark those that want more room.
+
+    An atom stands at one of eight places, so that it is found, or not, without a branch.
+    """
     for i in range(len(classes)):
         mark = mark_of(atoms[i])
         row = sign[classes[i]]
         row[mark >> u32(6)] |= u64(1) << u64(mark & u32(63))
-        place = atom_place(atoms[i])
-        while table[row[2] + (place & row[3])] != NUMBERED - 1:
+        place = row[2] + (atom_place(atoms[i]) & row[3])
+        last = place + u64(ATOM_PLACES - 1)
+        while place < last and table[place] != NUMBERED - 1:
             place += u64(1)
-        table[row[2] + (place & row[3])] = atoms[i]
+        crowded[classes[i]] |= table[place] != NUMBERED - 1
+        table[place] = atoms[i]
 
 
 @kept
@@ -1497,7 +1714,7 @@ def gather(stand: int, stands: int, Q: Any, P: Any) -> tuple[int, int]:
     count = 0
     while stand < stands and count < LIKELY:
         first, anchors = stood[stand], i64(counts[stand])
-        for a in range(FEW_ANCHORS):  # most have no more: without a branch
+        for a in range(FEW_ANCHORS):  # nearly all have no more: without a branch
             likely[u64(count + a)] = first + u64(a)
         for a in range(FEW_ANCHORS, anchors):
             likely[u64(count + a)] = first + u64(a)
@@ -1664,32 +1881,29 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
     words, letters, pairs, languages = 0, 0, 0, u64(0)
     total = 0.0
     previous, before = i64(-1), u32(0)
+    slots[u64(count)] = boundary
     i = -1
     while i + 1 < count:
         i += 1
         slot = i64(slots[u64(i)])
-        if slot == boundary:
-            previous = i64(-1)
-            continue
         word = cache[u64(slot)]
-        flags, form = i64(word[9]), i64(word[6]) - 1
+        flags, form = i64(word[9]), i64(word[6])
         crc32, with_space, length, weight = u32(word[7]), u32(word[13]), i64(word[8]), weights[u64(slot), 1]
-        new = word[4] != stamp
+        new = i64(word[4] != stamp)
         word[4] = stamp
-        if flags & OPENS:
+        if flags & OPENS & (i64(cache[u64(slots[u64(i + 1)]), 9]) >> FOLLOWS):
             named, width = name_at(C, i, count, N.seed, W.neutral_keys, W.neutral_values, R.longest_name)
             if width > 1:
-                word[4] = 0 if new else stamp  # the word by itself is still to come
-                form, weight, new = named, W.form_weight[named], True
+                word[4] = stamp - new  # the word by itself is still to come
+                form, weight, new = named + 1, W.form_weight[named], 1
                 crc32, length = u32(W.form_info[named, 0]), i64(W.form_info[named, 1])
                 flags, with_space = i64(W.form_info[named, 2]), u32(W.form_info[named, 3])
                 i += width - 1
-        if form >= 0 and new:
-            new = form_stamp[form] != stamp
-            form_stamp[form] = stamp
-        identity = form if form >= 0 else forms + slot
-        # Added up without branches, which nobody could foretell
-        counts = i64(new)
+        # What follows is without branches, which nobody could foretell: words, boundaries and forms stand as they come
+        is_word = i64(slot != boundary)
+        counts = new & is_word & i64((form == 0) | (form_stamp[u64(form)] != stamp))
+        form_stamp[u64(form)] = stamp
+        identity = form - 1 if form else forms + slot
         words += counts
         total += weight * np.float64(counts)
         counts &= i64(flags & LETTERS != 0)
@@ -1699,8 +1913,8 @@ def add_up(count: int, stamp: int, K: Any, C: Any, N: Any, W: Any, R: Any) -> tu
             continue
         keys[u64(pairs)] = pair_key(before, crc32, length, crc, crc_shift)
         ids[u64(pairs)] = (u64(previous + 1) << u64(32)) | u64(identity)
-        pairs += i64(previous >= 0)
-        previous, before = identity, with_space
+        pairs += i64(previous >= 0) & is_word
+        previous, before = identity if is_word else i64(-1), with_space
     total += weigh_pairs(pairs, C, W)
     tally = u64((1 << TALLY) - 1)
     spanish, portuguese = i64(languages & tally), i64((languages >> u64(TALLY)) & tally)
@@ -1725,7 +1939,7 @@ def weigh_pairs(count: int, C: Any, W: Any) -> float:
     for m in range(likely):
         prefetch(table, i64(keys[u64(m)] >> u32(8)) & (len(table) - 1))
     size = 64
-    while size < 2 * likely:
+    while size < 4 * likely:
         size *= 2
     held[:size] = u64(0)
     total = 0.0
@@ -1758,20 +1972,39 @@ def indicators(found: Any, weights: Any, R: Any) -> float:
     return total
 
 
+@with_gil
+def find_strings(objects: int, count: int, kind: int, begins: Any, sizes: Any, widths: Any) -> int:
+    """Fill in where strings are, given where an array of objects is; return how many of these are there.
+
+    It ends before the first that is not just of the type at `kind`, unless that is 0.
+    """
+    for i in range(count):
+        held = i64(pointer_at(objects, i))
+        if kind and type_at(held) != kind:
+            return i
+        begins[i], sizes[i], widths[i] = string_at(held)
+    return count
+
+
+@inlined
+def announce(address: int, size: int) -> None:
+    """Have the string that is read next fetched from memory, as far as caches have room for it."""
+    for place in range(0, min(size, 1 << 14), 64):
+        prefetch_line(address + place)
+
+
 @kept
 def score_texts(
-    data: Any, offsets: Any, first: int, last: int, D: Any, N: Any, W: Any, P: Any, R: Any, K: Any, C: Any, Q: Any,
+    T: Any, first: int, last: int, D: Any, N: Any, W: Any, P: Any, R: Any, K: Any, C: Any, Q: Any,
     logit: Any, codes: Any, language: Any, words: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Score texts [first, last); return (status, the text it ended at, what is needed there)."""
     for i in range(first, last):
-        begin = i64(offsets[i])
-        end = cut(data, begin, i64(offsets[i + 1]), R.max_text)
-        if end < 0:
-            return NOT_UTF8, i, 0
-        status, n, hidden = fold(data, begin, end, D.folds, D.hides, D.expansions, K.folded)
+        status, n, hidden = fold_text(T.data, i64(T.begins[i]), i64(T.sizes[i]), i64(T.widths[i]), D, K.folded, R)
         if status:
             return status, i, n
+        if i + 1 < last:
+            announce(i64(T.begins[i + 1]), i64(T.sizes[i + 1]) * i64(T.widths[i + 1]))
         count, to, repaired = tokenise(K, n, C, N, R)
         if count < 0:
             return NEED_ROOM, i, 0

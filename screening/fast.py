@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +32,8 @@ SPOKEN = (*LANGUAGES, OTHER)
 NOTES = ("empty", "too-short", "other-language")  # bit 0, 1 and 2
 TEXT_ROOM = 1 << 15  # folded code points at first; doubled when a text needs more
 CACHED_WORDS = 1 << 17  # 64 bytes each
-PART = 1 << 20  # bytes that a thread takes at a time
-ENCODED_AT_ONCE = 256  # texts
+PART = 1 << 20  # bytes, or code points, that a thread takes at a time
+NO_DATA = np.frombuffer(b"", np.uint8)
 
 Floats = NDArray[np.float64]
 
@@ -124,18 +125,18 @@ class BatchScorer:
         return "compiled" if self._engine else "reference"
 
     def score(self, texts: Sequence[str], *, threads: int = 1) -> Scores:
-        """Return the scores of some texts."""
+        """Return the scores of some texts.
+
+        Raises
+        ------
+        TypeError
+            If one is no string; the message names its row.
+        """
         if not self._engine:
             return self._by_reference(texts)
-        if threads > 1 and len(texts) > ENCODED_AT_ONCE:
-            # Encoding holds the GIL, a tenth of the time: so one thread encodes while another scores.
-            parts = [texts[i : i + ENCODED_AT_ONCE] for i in range(0, len(texts), ENCODED_AT_ONCE)]
-            with ThreadPoolExecutor(threads) as pool:
-                return self._joined(list(pool.map(self.score, parts)))
-        pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
-        offsets = np.zeros(len(pieces) + 1, np.int64)
-        np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
-        return self.score_buffers(np.frombuffer(b"".join(pieces), np.uint8), offsets, threads=threads)
+        _check_threads(threads)
+        held = np.fromiter(texts, object, len(texts))  # read where they are, they must not go meanwhile
+        return self._scores(*self._engine.run(self._engine.strings(held), threads))
 
     def score_buffers(self, data: NDArray[np.uint8], offsets: NDArray[Any], *, threads: int = 1) -> Scores:
         """Return the scores of texts that stand one after the other in a buffer.
@@ -156,9 +157,10 @@ class BatchScorer:
         """
         _check(data, offsets, threads)
         if not self._engine:
-            return self._by_reference([_decoded(data, offsets, row) for row in range(len(offsets) - 1)])
-        logit, codes, language, words = self._engine.run(data, offsets, threads)
-        return self._scores(logit, codes, language, words)
+            return self._by_reference(
+                [_decoded(data[begin:end], row) for row, (begin, end) in enumerate(pairwise(offsets))]
+            )
+        return self._scores(*self._engine.run(self._engine.buffer(data, offsets), threads))
 
     def score_arrow(self, array: pa.Array | pa.ChunkedArray, *, threads: int = 1) -> Scores:
         """Return the scores of an Arrow array of strings, without copying it; a null gets NaN and no codes.
@@ -259,17 +261,45 @@ class _Engine:
         self._free: list[Any] = []
         self._lock = threading.Lock()
 
-    def run(self, data: NDArray[np.uint8], offsets: NDArray[Any], threads: int) -> tuple[Any, ...]:
-        """Return (logit, codes, language, distinct words) of each text."""
+    def buffer(self, data: NDArray[np.uint8], offsets: NDArray[Any]) -> Any:
+        """Return texts of UTF-8 as the kernel reads them."""
         # Of one kind each, whatever comes: the kernel would be compiled for every other
         data, offsets = np.ascontiguousarray(data).view(), offsets.astype(np.int64)
         data.flags.writeable = False
-        rows = len(offsets) - 1
+        return self._kernel.Texts(data, offsets[:-1], np.diff(offsets), np.zeros(len(offsets) - 1, np.uint8))
+
+    def strings(self, texts: NDArray[np.object_]) -> Any:
+        """Return strings as the kernel reads them: where Python holds them, without a copy.
+
+        Raises
+        ------
+        TypeError
+            If one is no string.
+        """
+        kernel, rows = self._kernel, len(texts)
+        if not kernel.IN_PLACE:
+            return self._encoded(texts)
+        found = kernel.Texts(NO_DATA, np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.uint8))
+        if kernel.find_strings(texts.ctypes.data, rows, id(str), *found[1:]) < rows:
+            _check_strings(texts)
+            kernel.find_strings(texts.ctypes.data, rows, 0, *found[1:])
+        return found
+
+    def _encoded(self, texts: NDArray[np.object_]) -> Any:
+        _check_strings(texts)
+        pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
+        offsets = np.zeros(len(pieces) + 1, np.int64)
+        np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+        return self.buffer(np.frombuffer(b"".join(pieces), np.uint8), offsets)
+
+    def run(self, texts: Any, threads: int) -> tuple[Any, ...]:
+        """Return (logit, codes, language, distinct words) of each text."""
+        rows = len(texts.sizes)
         out = (np.zeros(rows), np.zeros(rows, np.uint64), np.zeros(rows, np.uint8), np.zeros(rows, np.int32))
-        parts = list(_parts(offsets)) if threads > 1 else [(0, rows)]
+        parts = list(_parts(texts.sizes)) if threads > 1 else [(0, rows)]
 
         def work(part: tuple[int, int]) -> None:
-            self._score(data, offsets, part, out)
+            self._score(texts, part, out)
 
         if len(parts) == 1:
             work(parts[0])
@@ -278,18 +308,17 @@ class _Engine:
                 list(pool.map(work, parts))
         return out
 
-    def _score(
-        self, data: NDArray[np.uint8], offsets: NDArray[Any], part: tuple[int, int], out: tuple[Any, ...]
-    ) -> None:
+    def _score(self, texts: Any, part: tuple[int, int], out: tuple[Any, ...]) -> None:
         kernel, (first, last) = self._kernel, part
         with self._lock:
             scratch, room = self._free.pop() if self._free else self._scratch(TEXT_ROOM)
         while True:
-            status, first, needed = kernel.score_texts(data, offsets, first, last, *self._tables, *scratch, *out)
+            status, first, needed = kernel.score_texts(texts, first, last, *self._tables, *scratch, *out)
             if status == kernel.DONE:
                 break
             if status == kernel.NOT_UTF8:
-                _decoded(data, offsets, first)  # raises
+                begin = texts.begins[first]
+                _decoded(texts.data[begin : begin + texts.sizes[first]], first)  # raises
             if status == kernel.NEED_FOLDS:
                 self._folds.add(needed)
             else:
@@ -315,11 +344,12 @@ def _engine(screener: Screener, compiled: bool | None, cached_words: int) -> _En
     return _Engine(screener, cached_words)
 
 
-def _parts(offsets: NDArray[Any]) -> Iterator[tuple[int, int]]:
+def _parts(sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Yield ranges of rows of about PART bytes."""
-    first, rows = 0, len(offsets) - 1
+    first, rows = 0, len(sizes)
+    ends = np.cumsum(sizes)
     while first < rows:
-        last = int(np.searchsorted(offsets, int(offsets[first]) + PART, side="left"))
+        last = int(np.searchsorted(ends, int(ends[first] - sizes[first]) + PART, side="left"))
         last = min(max(last, first + 1), rows)
         yield first, last
         first = last
@@ -330,13 +360,23 @@ def _check(data: NDArray[np.uint8], offsets: NDArray[Any], threads: int) -> None
         raise ValueError(f"wanted uint8 data and int32 or int64 offsets, not {data.dtype} and {offsets.dtype}")
     if not len(offsets) or offsets[0] < 0 or offsets[-1] > len(data) or (np.diff(offsets) < 0).any():
         raise ValueError(f"offsets must be one more than the texts, never fall, and end within {len(data)} bytes")
+    _check_threads(threads)
+
+
+def _check_threads(threads: int) -> None:
     if threads < 1:
         raise ValueError(f"threads must be 1 or more, not {threads}")
 
 
-def _decoded(data: NDArray[np.uint8], offsets: NDArray[Any], row: int) -> str:
+def _check_strings(texts: NDArray[np.object_]) -> None:
+    for row, text in enumerate(texts):
+        if not issubclass(type(text), str):  # isinstance believes what an object says of itself
+            raise TypeError(f"row {row} is no str but {type(text).__name__}")
+
+
+def _decoded(data: NDArray[np.uint8], row: int) -> str:
     try:
-        return data[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8", "surrogatepass")
+        return data.tobytes().decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"row {row} is not UTF-8: {error.reason} at byte {error.start} of it; decode it first"

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import screening.fast
 from screening.catalogue import LANGUAGES, compile_catalogue, read_sources
 from screening.errors import MissingExtraError
-from screening.fast import LEVELS, SPOKEN, BatchScorer
+from screening.fast import LEVELS, SPOKEN, BatchScorer, Scores
 from screening.neutral import names_of
 from screening.screener import MAX_TEXT, Screener
 from training.corpus import data_folder
@@ -61,9 +62,20 @@ def scorer(screener: Screener) -> BatchScorer:
     return BatchScorer(screener, compiled=True)
 
 
+def encoded(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return np.frombuffer(b"".join(pieces), np.uint8), np.cumsum([0, *map(len, pieces)])
+
+
+def assert_equal(one: Scores, other: Scores) -> None:
+    for name in ("logit", "probability", "level", "language", "notes", "codes"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
 def assert_same(screener: Screener, scorer: BatchScorer, texts: Sequence[str], threads: int = 1) -> None:
     scores = scorer.score(texts, threads=threads)
     assert len(scores) == len(texts)
+    assert_equal(scores, scorer.score_buffers(*encoded(texts), threads=threads))
     for row, text in enumerate(texts):
         wanted = screener.screen(text, second_look=False)
         shown = ascii(text[:200])
@@ -140,13 +152,56 @@ def test_a_batch_is_its_texts_one_by_one_and_threads_change_nothing(
     monkeypatch.setattr(screening.fast, "PART", 2000)
     texts = generated(1).text[:300].tolist()
     together, threaded = scorer.score(texts), scorer.score(texts, threads=2)
-    monkeypatch.setattr(screening.fast, "ENCODED_AT_ONCE", 32)
-    encoded_in_parts = scorer.score(texts, threads=2)
-    alone = [scorer.score([text]) for text in texts]
-    for name in ("logit", "probability", "level", "language", "notes", "codes"):
-        assert np.array_equal(getattr(together, name), getattr(threaded, name))
-        assert np.array_equal(getattr(together, name), getattr(encoded_in_parts, name))
-        assert np.array_equal(getattr(together, name), np.concatenate([getattr(one, name) for one in alone]))
+    assert_equal(together, threaded)
+    assert_equal(together, scorer._joined([scorer.score([text]) for text in texts]))
+
+
+@pytest.mark.parametrize("place", range(34))
+def test_hidden_spellings_wherever_they_stand(screener: Screener, scorer: BatchScorer, place: int) -> None:
+    """Strings are folded in blocks, and letters side by side may stand in two of them."""
+    hiding = [
+        "a\N{CYRILLIC SMALL LETTER A}",
+        "\N{GREEK SMALL LETTER ALPHA}a",
+        "a\N{ZERO WIDTH SPACE}\xadb",
+        "\xada",
+        "\ufb01",
+    ]
+    wide = ["", "\N{FIRE}", "\N{EM DASH}"]  # of which a string takes four bytes, or two, for each code point
+    assert_same(screener, scorer, [f"{'é' * place}{sign} {'x' * 40} {end}" for sign in hiding for end in wide])
+
+
+class Shout(str):
+    def encode(self, *_: object) -> bytes:
+        return b"chicas"
+
+
+def test_strings_are_read_as_they_are_in_any_sequence(scorer: BatchScorer) -> None:
+    texts = [OFFER, "", "ni\N{LATIN SMALL LETTER N WITH TILDE}a \N{FIRE}"]
+    wanted = scorer.score(texts)
+    for others in (tuple(texts), np.array(texts), [Shout(text) for text in texts]):
+        assert_equal(scorer.score(others), wanted)
+
+
+class Liar:
+    __class__ = str  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("odd", [None, b"bytes", 1.5, pytest.param(Liar(), id="liar")])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_what_is_no_string_is_named(
+    scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch, odd: object, in_place: bool
+) -> None:
+    monkeypatch.setattr(importlib.import_module("screening._kernel"), "IN_PLACE", in_place)
+    with pytest.raises(TypeError, match="row 2 is no str but"):
+        scorer.score([OFFER, "", odd])  # type: ignore[list-item]
+
+
+def test_where_strings_cannot_be_read_in_place_they_are_encoded(
+    screener: Screener, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("screening._kernel"), "IN_PLACE", False)
+    assert_same(screener, scorer, [OFFER, "", "x\ud800\udfff \N{FIRE}"], threads=2)
+    assert len(scorer.score([])) == 0
 
 
 def test_small_caches_change_nothing(screener: Screener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,3 +361,14 @@ def test_stamps_start_anew_where_they_are_used_up(screener: Screener, scorer: Ba
     layout.clock[0] = engine._kernel.MAX_STAMP - 2
     assert scorer.score(texts).logit.tolist() == wanted
     assert layout.clock[0] < len(texts)
+
+
+def test_each_atom_of_a_class_stands_where_it_is_looked_for(scorer: BatchScorer) -> None:
+    kernel, engine = importlib.import_module("screening._kernel"), scorer._engine
+    assert engine
+    phrases, tables = engine._phrases, engine._tables[3]
+    atoms, (start, mask) = phrases.pair_atom, tables.class_sign[phrases.pair_class, 2:].T
+    first = start + (kernel.atom_place.py_func(atoms.astype(np.uint64)) & mask)
+    places = first[:, None] + np.arange(kernel.ATOM_PLACES, dtype=np.uint64)
+    assert (tables.class_has[places] == atoms[:, None]).any(axis=1).all()
+    assert (tables.class_has != kernel.NUMBERED - 1).sum() == len(atoms)
