@@ -43,6 +43,8 @@ class Features:
     values
         Indicator code -> value in (0, 1]; only what was found. `combination` counts
         how many risk indicators stand together.
+    framed
+        Whether a framing indicator was found: the text warns, reports, tells or asks.
     hidden
         Ranges of the original text where letters of two scripts, or invisible ones, stand in one word.
     """
@@ -53,6 +55,7 @@ class Features:
     words: dict[str, int]
     pairs: dict[str, int]
     values: Mapping[str, float]
+    framed: bool = False
     hidden: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -83,11 +86,11 @@ class Featuriser:
         if tokens.repaired or hidden:
             found.add(EVASION)
         words, pairs = words_and_pairs(tokens.texts)
-        return Features(folded, tokens, matches, words, pairs, self._values(found), hidden)
-
-    def _values(self, found: set[str]) -> dict[str, float]:
-        """Return 1 for what was found, less for risks that a warning, report or account speaks of."""
         framed = not found.isdisjoint(self._framings)
+        return Features(folded, tokens, matches, words, pairs, self._values(found, framed), framed, hidden)
+
+    def _values(self, found: set[str], framed: bool) -> dict[str, float]:
+        """Return 1 for what was found, less for risks that a warning, report or account speaks of."""
         values = {code: FRAMED if framed and code in self._risks else 1.0 for code in found}
         risks = sum(values[code] for code in found if code in self._risks)
         if risks > 1:

@@ -94,7 +94,7 @@ class SecondLook:
         """Return the second look at a text."""
         vector = centred(self.encode(reading(features, text)), self.centre)
         layer = self.manifest["layer"]
-        meaning = float(self.weights @ vector) + layer["intercept"]
+        meaning = float(within_frame(float(self.weights @ vector) + layer["intercept"], features.framed))
         return Look(layer["weight"] * meaning + layer["offset"], self._nearest(vector))
 
     def _nearest(self, vector: Floats) -> tuple[tuple[float, str, str], ...]:
@@ -158,6 +158,18 @@ def centred(vectors: Floats, centre: Floats) -> Floats:
     """Return vectors, one a row or a single one, without their common part and of L2 norm 1."""
     away = vectors - centre
     return np.asarray(away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-9), np.float32)
+
+
+def within_frame(meaning: float | NDArray[np.float64], framed: bool | NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the layer's value, or values; of a text that warns, reports, tells or asks at most 0.
+
+    A warning that repeats a lure means much the same as the lure, and the layer cannot tell them apart: so it
+    may speak for such a text, never against it.
+
+    >>> within_frame(2.5, False).item(), within_frame(2.5, True).item(), within_frame(-1.0, True).item()
+    (2.5, 0.0, -1.0)
+    """
+    return np.asarray(np.where(framed, np.minimum(meaning, 0), meaning), np.float64)
 
 
 def load_encoder() -> Encoder:

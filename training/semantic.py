@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import screening
-from screening.semantic import SHARE, centred, save_second_look
+from screening.semantic import SHARE, centred, save_second_look, within_frame
 from training.calibrate import PREVALENCE, calibrate, curve, expected_calibration_error
 from training.corpus import corpus_hash, data_folder
 from training.evaluation.quality import AD_KINDS, LANGUAGES
@@ -29,7 +29,7 @@ OUTPUT = Path(screening.__file__).parent / "data" / "semantic"
 # Weight of the second look against the first tier, in standard deviations over honest texts. From 0.5 to 1.0
 # recall stays at 0.91 to 0.92 at 1 % of ads and 0.80 to 0.81 at 0.1 %; at 10 % of look-alikes it falls from 0.84
 # to 0.80.
-WEIGHT = 0.65
+WEIGHT = 0.5
 SHARES = (0.02, 0.03, 0.05, 0.07, 0.10, 0.15, 0.20, 0.30, 0.50)
 MEASURED_SHARES = (0.02, 0.05, 0.10, 0.20, 1.0)
 EXAMPLES = {"lure": 50, "honest": 25, "framed": 25}  # of each language
@@ -131,7 +131,7 @@ def held_out_meaning(held: HeldOut) -> Floats:
         values[inside] = fitted_layer(table, usable(table, TEACHING) & ~inside, vectors).decision_function(
             vectors[inside]
         )
-    return values
+    return within_frame(values, np.array([features.framed for features in held.prepared.features]))
 
 
 def measured(table: pd.DataFrame, standing: Floats, second: Floats, logits: Floats) -> dict[str, dict[str, float]]:

@@ -30,6 +30,7 @@ KIND_WEIGHT = {
     "rental": 30.0,
     "post": 3.0,
     "awareness": 3.0,
+    "generated-plain": 3.0,
 }
 
 
