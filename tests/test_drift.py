@@ -66,7 +66,7 @@ def test_two_halves_of_one_period_have_hardly_changed(texts: pd.DataFrame, model
 
 def test_a_campaign_is_noticed_by_score_level_and_indicator(texts: pd.DataFrame, model: Model) -> None:
     calm = texts.text[texts.label == 0].tolist()
-    fee = "Para reservar tu cupo deposita hoy la cuota de 50 dólares."
+    fee = "Para reservar tu cupo deposita la cuota de 50 dólares."
     loud = [f"{text}\n{fee}" if i % 3 == 0 else text for i, text in enumerate(calm)]
     result = compare(period_of(calm, model), period_of(loud, model))
     assert "Scores are spread" in says(result)

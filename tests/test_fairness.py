@@ -81,6 +81,12 @@ def test_no_word_is_left_that_another_is_read_as() -> None:
     assert {form: table[form,] for form in table.values() if table.get((form,), form) != form} == {}
 
 
+@pytest.mark.parametrize("words", ["una u otra", "la compu de la u", "tomar mate con los chicos", "clase de mates"])
+def test_no_word_of_spanish_is_read_as_one_of_english(words: str) -> None:
+    read = [word for word, _ in neutral.neutral_words(words.split())]
+    assert set(read).isdisjoint({"you", "friend", "friends"}), read
+
+
 def test_frames_are_many_in_each_language() -> None:
     assert {language: len(people) for language, people in CASES["nationalities"].items()} == dict.fromkeys(
         ("es", "pt", "en"), GROUPS

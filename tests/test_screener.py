@@ -380,7 +380,7 @@ def test_precision_needs_a_higher_threshold_where_lures_are_rarer(screener: Scre
 
 
 def test_more_capacity_never_flags_less(screener: Screener) -> None:
-    thresholds = [screener.at_capacity(n).thresholds for n in (50, 100, 500, 2_000)]
+    thresholds = [screener.at_capacity(n).thresholds for n in (75, 100, 500, 2_000)]
     assert all(one["review"] >= other["review"] for one, other in pairwise(thresholds))
     assert screener.at_capacity(5, per=100).thresholds == screener.at_capacity(500).thresholds
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,28 @@ def test_the_second_look_is_one_more_term_of_the_same_sum(first: Screener, twice
     assert (after.tier, after.findings, after.language) == ("second", before.findings, before.language)
     strengths = [abs(term.value) for term in after.contributions if term.kind != "intercept"]
     assert strengths == sorted(strengths, reverse=True)
+
+
+@needs_encoder
+def test_a_warning_that_says_a_lure_again_is_not_held_against_it(first: Screener) -> None:
+    look, features = load_second_look(), Featuriser(first.catalogue)(LURE)
+    assert not features.framed
+    offset = look.manifest["layer"]["offset"]
+    assert look(features, LURE).term > look(replace(features, framed=True), LURE).term == offset
+
+
+@pytest.mark.parametrize(
+    ("text", "framed"),
+    [
+        (LURE, False),
+        ("Ojo con las ofertas de trabajo que piden dinero por adelantado, son una estafa.", True),
+        ("A las chicas les prometen empleo de niñera y al llegar les retienen los papeles.", True),
+        ("Se alguém oferecer uma passagem de graça, pergunte quem paga a volta.", True),
+        ("He was approached by an agent, who told him of a job abroad.", True),
+    ],
+)
+def test_what_warns_or_reports_is_known_as_framed(first: Screener, text: str, framed: bool) -> None:
+    assert Featuriser(first.catalogue)(text).framed is framed
 
 
 @needs_encoder
