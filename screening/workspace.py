@@ -100,15 +100,16 @@ class PartFile(Sink):
             If the file is shorter than that, or another run is writing it.
         """
         self._path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        self._descriptor = -1  # close() is called also where the file cannot be opened
         try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             _lock(self._descriptor, path)
             if os.fstat(self._descriptor).st_size < length:
                 raise InputError(f"{path} is shorter than its journal says; start over with --fresh")
             os.ftruncate(self._descriptor, length)
             os.lseek(self._descriptor, length, os.SEEK_SET)
         except BaseException:
-            os.close(self._descriptor)
+            self.close()
             raise
         self.length = length
 
@@ -133,7 +134,8 @@ class PartFile(Sink):
         """Let go of the file; it stays as it is."""
         if not self.closed:
             super().close()
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
 
 
 def _lock(descriptor: int, path: Path) -> None:

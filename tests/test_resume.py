@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import random
@@ -371,3 +372,14 @@ def test_a_part_file_goes_on_after_its_length_and_forgets_the_rest(tmp_path: Pat
         part.write(b" new")
         assert part.tell() == 9
     assert (tmp_path / "p").read_bytes() == b"kept, new"[:5] + b" new"
+
+
+def test_a_part_that_is_refused_lets_go_of_its_descriptor_once(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(b"abc")
+    with pytest.raises(InputError, match="shorter than its journal") as refused:
+        PartFile(tmp_path / "p", 10)
+    with (tmp_path / "q").open("wb") as other:  # takes the number that is free again
+        del refused
+        gc.collect()
+        other.write(b"whole")
+    assert (tmp_path / "q").read_bytes() == b"whole"
