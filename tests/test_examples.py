@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -41,6 +42,13 @@ def postings() -> list[dict[str, str]]:
 def run(name: str, monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
     monkeypatch.setattr(sys, "argv", [name, *args])
     runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def test_the_readme_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    program, output = re.search(r"```python\n(.*?)```\s+```text\n(.*?)```", readme, re.DOTALL).groups()  # type: ignore[union-attr]
+    exec(compile(program, "README.md", "exec"), {})
+    assert capsys.readouterr().out == output
 
 
 def test_one_text_is_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
