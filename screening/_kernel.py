@@ -681,8 +681,8 @@ def fold(data: Any, p: int, end: int, folds: Any, roles: Any, expansions: Any, f
             return NEED_FOLDS, code, 0
         role = roles[code]
         if role:
-            before = p > first and roles[data[p - 1]] == LATIN and data[p - 1] < 0x80
-            latin_next = p + width < end and data[p + width] < 0x80 and roles[data[p + width]] == LATIN
+            before = p > first and is_latin(u64(data[p - 1]), roles)
+            latin_next = p + width < end and is_latin(u64(data[p + width]), roles)
             after_latin, found = hides(role, before, latin_next, after_latin)
             hidden |= found
         else:

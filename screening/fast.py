@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -278,19 +278,13 @@ class _Engine:
         """
         kernel, rows = self._kernel, len(texts)
         if not kernel.IN_PLACE:
-            return self._encoded(texts)
+            _check_strings(texts)
+            return self.buffer(*encoded(texts))
         found = kernel.Texts(NO_DATA, np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.uint8))
         if kernel.find_strings(texts.ctypes.data, rows, id(str), *found[1:]) < rows:
             _check_strings(texts)
             kernel.find_strings(texts.ctypes.data, rows, 0, *found[1:])
         return found
-
-    def _encoded(self, texts: NDArray[np.object_]) -> Any:
-        _check_strings(texts)
-        pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
-        offsets = np.zeros(len(pieces) + 1, np.int64)
-        np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
-        return self.buffer(np.frombuffer(b"".join(pieces), np.uint8), offsets)
 
     def run(self, texts: Any, threads: int) -> tuple[Any, ...]:
         """Return (logit, codes, language, distinct words) of each text."""
@@ -366,6 +360,12 @@ def _check(data: NDArray[np.uint8], offsets: NDArray[Any], threads: int) -> None
 def _check_threads(threads: int) -> None:
     if threads < 1:
         raise ValueError(f"threads must be 1 or more, not {threads}")
+
+
+def encoded(texts: Iterable[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return texts one after the other as UTF-8, and where each starts: what `score_buffers` takes."""
+    pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return np.frombuffer(b"".join(pieces), np.uint8), np.cumsum([0, *map(len, pieces)], dtype=np.int64)
 
 
 def _check_strings(texts: NDArray[np.object_]) -> None:

@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import screening.fast
 from screening.catalogue import LANGUAGES, compile_catalogue, read_sources
 from screening.errors import MissingExtraError
-from screening.fast import LEVELS, SPOKEN, BatchScorer, Scores
+from screening.fast import LEVELS, SPOKEN, BatchScorer, Scores, encoded
 from screening.neutral import names_of
 from screening.screener import MAX_TEXT, Screener
 from training.corpus import data_folder
@@ -60,11 +59,6 @@ def screener() -> Screener:
 @pytest.fixture(scope="module")
 def scorer(screener: Screener) -> BatchScorer:
     return BatchScorer(screener, compiled=True)
-
-
-def encoded(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return np.frombuffer(b"".join(pieces), np.uint8), np.cumsum([0, *map(len, pieces)])
 
 
 def assert_equal(one: Scores, other: Scores) -> None:

@@ -18,11 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import common
-import numpy as np
-from numpy.typing import NDArray
 
 from screening import Screener
-from screening.fast import LEVELS, SPOKEN, BatchScorer
+from screening.fast import LEVELS, SPOKEN, BatchScorer, encoded
 from training.corpus import read_corpus
 from training.evaluation.evasion import ATTACKS, attacked
 from training.generate import generated
@@ -70,12 +68,6 @@ def hostile(text: str, other: str, rng: random.Random) -> str:
             word = "".join(chr(rng.randrange(0x110000)) for _ in range(rng.randint(1, 6)))
         out.append(word)
     return rng.choice((" ", " ", "\n", ".", ", ", "")).join(out)
-
-
-def encoded(all_texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return texts one after the other as UTF-8, and where each starts."""
-    pieces = [text.encode("utf-8", "surrogatepass") for text in all_texts]
-    return np.frombuffer(b"".join(pieces), np.uint8), np.cumsum([0, *map(len, pieces)])
 
 
 def compare(all_texts: Sequence[str]) -> dict[str, float]:
