@@ -655,6 +655,26 @@ def test_calibration_error_is_the_gap_between_stated_and_observed() -> None:
     assert expected_calibration_error(np.full(1000, 0.9), lures, ones) == pytest.approx(0.4, abs=0.02)
 
 
+def form_table(language: str, form: str) -> pd.DataFrame:
+    """Return 400 ads, 100 look-alikes and 100 lures of one language and form, each from a source of its own."""
+    kinds = ["job-ad"] * 400 + ["look-alike"] * 100 + ["lure"] * 100
+    return pd.DataFrame({"kind": kinds, "language": language, "form": form, "source": range(600)}).assign(
+        label=lambda table: (table.kind == "lure").astype(int)
+    )
+
+
+def test_calibration_is_judged_by_form_and_language_with_the_one_all_share() -> None:
+    table = pd.concat([form_table("es", "ad"), form_table("en", "message"), form_table("pt", "ad")], ignore_index=True)
+    lures = table.label.to_numpy() == 1
+    logits = np.random.default_rng(0).normal(np.where(lures, 1.0, -1.0), 1.0)
+    alike = quality(table, logits)
+    apart = quality(table, logits + 3.0 * (table.form == "message"))
+    assert {*alike["forms"]} == {"ad", "message"}
+    for rows, key in (("forms", "message"), ("languages", "en")):
+        assert alike[rows][key]["ece"]["even"] < 0.07
+        assert apart[rows][key]["ece"]["even"] > 0.2
+
+
 # --- the gate
 
 RECALLS = ("recall_at_1%_of_ads", "recall_at_5%_of_ads")

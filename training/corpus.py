@@ -26,6 +26,13 @@ ENVIRONMENT = "SCREENING_DATA"  # names the data folder where no option does
 EVALUATION_ONLY = {"amilan/spanish_job_market"}  # CC BY-NC-SA
 POST_LENGTHS = (35, 230)  # code points: the range of the quoted lures' lengths, so that length tells little
 GROUP_WORDS = 8  # texts with the same opening words are copies of one template
+# The forms of quoted lures, given to the other texts as well, so that calibration can be measured by form.
+FORM_OF_KIND = dict.fromkeys(("comment", "message", "post", "tweet"), "message") | dict.fromkeys(
+    ("awareness", "news"), "reported-speech"
+)  # the rest are ads: of jobs, rooms and products
+FORM_OF_LOOK_ALIKE = dict.fromkeys(("honest-offer", "legit-ad", "service", "travel-ad"), "ad") | dict.fromkeys(
+    ("account", "community-post", "job-seeker", "victim-account"), "message"
+)  # the rest are news, advice and warnings
 
 _BREAK = re.compile(r"(?<=[.!?\n;])\s+")
 
@@ -119,7 +126,7 @@ def _background(folder: Path) -> pd.DataFrame:
             "label": 0,
             "kind": kind,
             "language": frame.lang,
-            "form": frame.form.fillna(""),
+            "form": frame.kind.map(FORM_OF_KIND).fillna("ad"),
             "source": frame.source,
             "group": frame.group.fillna("").astype(str),
             "train": ~frame.source.isin(EVALUATION_ONLY),
@@ -139,7 +146,7 @@ def _quoted(folder: Path) -> pd.DataFrame:
                     "label": label,
                     "kind": kind,
                     "language": row["lang"],
-                    "form": row["form"],
+                    "form": FORM_OF_LOOK_ALIKE.get(row["form"], "reported-speech") if label == 0 else row["form"],
                     "source": row.get("source_url") or row.get("source_title") or row["id"],
                     "group": row.get("source_url") or row["id"],
                     "train": True,

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from training.calibrate import PREVALENCE, calibrate, expected_calibration_error
+from training.calibrate import PREVALENCE, Calibration, calibrate, expected_calibration_error
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +22,9 @@ ALLOWED = {"1%": 0.01, "5%": 0.05, "0.1%": 0.001}  # shares of honest ads that m
 LOOK_ALIKES_ALLOWED = 0.10
 RESAMPLES = 200
 LANGUAGES = ("es", "pt", "en")
+PREVALENCES = {"stated": PREVALENCE, "even": 0.5}  # shares of lures at which calibration is measured
+
+Calibrations = dict[str, tuple[float, Calibration]]
 
 
 def quality(table: pd.DataFrame, logits: Floats) -> dict[str, Any]:
@@ -38,11 +41,16 @@ def quality(table: pd.DataFrame, logits: Floats) -> dict[str, Any]:
         raise ValueError("generated texts are never scored for a result; pass real texts only")
     scored = table.assign(logit=logits)
     common = float(scored[scored.kind.isin(AD_KINDS)].logit.quantile(0.99))
+    stated = _calibrations(_judged(scored))
     return {
-        "languages": {language: _language_row(scored[scored.language == language], common) for language in LANGUAGES},
-        "all": _language_row(scored, common),
+        "languages": {
+            language: _language_row(scored[scored.language == language], common, stated) for language in LANGUAGES
+        },
+        "all": _language_row(scored, common, stated),
         "forms": {
-            form: _form_row(rows, scored) for form, rows in scored.groupby("form") if (rows.kind == "lure").any()
+            form: _form_row(rows, scored, stated)
+            for form, rows in scored.groupby("form")
+            if (rows.kind == "lure").any()
         },
         "kinds": _kind_rates(scored),
         "emscad": _emscad(scored),
@@ -53,7 +61,11 @@ def _parts(scored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
     return scored[scored.kind == "lure"], scored[scored.kind.isin(AD_KINDS)], scored[scored.kind == "look-alike"]
 
 
-def _language_row(scored: pd.DataFrame, common: float) -> dict[str, Any]:
+def _judged(scored: pd.DataFrame) -> pd.DataFrame:
+    return scored[~scored.kind.str.startswith(("emscad", "suspicious"))]
+
+
+def _language_row(scored: pd.DataFrame, common: float, stated: Calibrations) -> dict[str, Any]:
     """Return the measures of one language; `common` is the logit that 1 % of the ads of all languages pass."""
     lures, ads, look_alikes = _parts(scored)
     row: dict[str, Any] = {"lures": len(lures), "ads": len(ads), "look_alikes": len(look_alikes)}
@@ -62,21 +74,28 @@ def _language_row(scored: pd.DataFrame, common: float) -> dict[str, Any]:
         row[f"recall_at_{name}_of_ads"] = _recall(lures, threshold)
     row["ads_passing_the_common_1%"] = float((ads.logit > common).mean())
     row["recall_at_10%_of_look_alikes"] = _recall(lures, look_alikes.logit.quantile(1 - LOOK_ALIKES_ALLOWED))
-    real = scored[~scored.kind.str.startswith(("emscad", "suspicious"))]
+    real = _judged(scored)
     row["average_precision"] = float(average_precision_score(real.label, real.logit))
     row["base_rate"] = float(real.label.mean())
-    row["ece"] = _ece(real)
+    row["ece"] = _ece(real, stated)
     return row
 
 
-def _ece(real: pd.DataFrame) -> dict[str, float]:
-    """Return the calibration error at the stated prevalence and at an even mix."""
+def _calibrations(real: pd.DataFrame) -> Calibrations:
+    """Return one calibration for all languages and forms, as a model has, for each mix of lures and other texts."""
+    return {
+        name: (share, calibrate(real.logit.to_numpy(), real.label.to_numpy() == 1, share))
+        for name, share in PREVALENCES.items()
+    }
+
+
+def _ece(real: pd.DataFrame, calibrations: Calibrations) -> dict[str, float]:
+    """Return the calibration error of a language's or form's texts, at the stated prevalence and at an even mix."""
     lures, logits = real.label.to_numpy() == 1, real.logit.to_numpy()
     found = {}
-    for name, prevalence in (("stated", PREVALENCE), ("even", 0.5)):
+    for name, (prevalence, calibration) in calibrations.items():
         weights = np.where(lures, prevalence / lures.mean(), (1 - prevalence) / (1 - lures.mean()))
-        calibrated = calibrate(logits, lures, prevalence)(logits)
-        found[name] = expected_calibration_error(1 / (1 + np.exp(-calibrated)), lures, weights)
+        found[name] = expected_calibration_error(1 / (1 + np.exp(-calibration(logits))), lures, weights)
     return found
 
 
@@ -93,12 +112,12 @@ def _recall(lures: pd.DataFrame, threshold: float) -> dict[str, float]:
     return {"value": float(found.mean()), "low": float(low), "high": float(high)}
 
 
-def _form_row(rows: pd.DataFrame, scored: pd.DataFrame) -> dict[str, Any]:
+def _form_row(rows: pd.DataFrame, scored: pd.DataFrame, stated: Calibrations) -> dict[str, Any]:
     lures, ads = rows[rows.kind == "lure"], scored[scored.kind.isin(AD_KINDS)]
-    real = rows[~rows.kind.str.startswith(("emscad", "suspicious"))]
+    real = _judged(rows)
     row: dict[str, Any] = {"lures": len(lures), "recall_at_1%_of_ads": _recall(lures, ads.logit.quantile(0.99))}
     if real.label.nunique() == 2:
-        row["ece"] = _ece(real)
+        row["ece"] = _ece(real, stated)
     return row
 
 
