@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
-from screening.assessment import CAVEAT, Assessment, Finding, Level
+from screening.assessment import CAVEAT, Assessment, Contribution, Finding, Level
 
 MAX_SHOWN = 20_000  # code points of one posting on a page; evidence past that is still quoted with its reason
 MAX_QUOTES = 5  # pieces of evidence quoted for one finding
@@ -57,6 +57,7 @@ _WORDING = {
         "also": "Qué más se tuvo en cuenta (no es una señal de riesgo)",
         "how": "Cómo se hizo: de forma automática; el resultado suma los pesos de estas señales y de las palabras.",
         "twice": "Se leyó dos veces: el resultado suma también su parecido de sentido con ejemplos conocidos.",
+        "words": "Palabras que más pesan",
         "nearest": "Segunda lectura: los ejemplos inventados más cercanos por su sentido",
         "lure": "oferta engañosa",
         "honest": "oferta honesta",
@@ -86,6 +87,7 @@ _WORDING = {
         "also": "O que mais se levou em conta (não é sinal de risco)",
         "how": "Como foi feito: de forma automática; o resultado soma os pesos destes sinais e das palavras.",
         "twice": "Foi lido duas vezes: o resultado soma também a sua semelhança de sentido com exemplos conhecidos.",
+        "words": "Palavras que mais pesam",
         "nearest": "Segunda leitura: os exemplos inventados mais próximos pelo sentido",
         "lure": "oferta enganosa",
         "honest": "oferta honesta",
@@ -115,6 +117,7 @@ _WORDING = {
         "also": "What else was taken into account (not a sign of risk)",
         "how": "How it was done: by automated means; the result sums the weights of these signs and of the words.",
         "twice": "It was read twice: the result also sums its likeness in meaning to known examples.",
+        "words": "Strongest words",
         "nearest": "Second look: the invented examples nearest in meaning",
         "lure": "deceptive offer",
         "honest": "honest offer",
@@ -238,13 +241,20 @@ def to_html(assessment: Assessment) -> str:
         f"{words['probability']}: {percent(assessment.probability)}</p>\n"
         f"{_notes_html(assessment)}{_text_html(assessment)}\n{_reads_html(assessment)}"
         f"{_findings_html(assessment, opened=True)}\n"
-        f"{_nearest_html(assessment)}"
+        f"{_words_html(assessment)}{_nearest_html(assessment)}"
         f"<p><small>{escape(assessment.caveat)}</small></p>\n</article>"
     )
 
 
 def _spoken(assessment: Assessment) -> str:
     return assessment.language if assessment.language in _WORDING else "en"
+
+
+def _words_html(assessment: Assessment) -> str:
+    """Return the words that weigh most, as folded: where no sign is found they are all there is to see."""
+    terms = _strongest_words(assessment)
+    listed = " · ".join(f"<bdi>{escape(term.name)}</bdi> {signed(term.value)}" for term in terms)
+    return f'<p class="words">{_WORDING[_spoken(assessment)]["words"]}: {listed}</p>\n' if terms else ""
 
 
 def _nearest_html(assessment: Assessment) -> str:
@@ -400,7 +410,7 @@ def _posting_html(rank: int, posting: Posting) -> str:
         f'<div class="body"><div class="left">{_text_html(a)}\n{_notes_html(a)}'
         f"{_copies_html(posting)}{_decision_html(rank, key)}</div>\n"
         f'<section class="why" lang="{_spoken(a)}"><h3 lang="en">Why</h3>\n'
-        f"{_reads_html(a)}{_findings_html(a)}\n{_nearest_html(a)}"
+        f"{_reads_html(a)}{_findings_html(a)}\n{_words_html(a)}{_nearest_html(a)}"
         f'<p class="sum" lang="en">{escape(sum_of(a).capitalize())}</p></section></div>\n'
         "</article></li>"
     )
@@ -507,16 +517,19 @@ def terminal(assessment: Assessment, colour: bool, width: int) -> Iterator[str]:
             yield from _wrapped(f"“{visible(quote)}”", width)
         yield from _wrapped(finding.reason, width)
         yield from (paint(line, "2") for line in _wrapped(finding.authority, width))
-    yield from _strongest_words(assessment, width)
+    yield from _words_lines(assessment, width)
     yield from _nearest_lines(assessment, width)
     yield ""
     yield from textwrap.wrap(f"Sum: {sum_of(assessment)}.", width)
     yield from textwrap.wrap(assessment.caveat, width)
 
 
-def _strongest_words(assessment: Assessment, width: int) -> Iterator[str]:
-    terms = [term for term in assessment.contributions if term.kind == "words"][:STRONGEST_WORDS]
-    if terms:
+def _strongest_words(assessment: Assessment) -> list[Contribution]:
+    return [term for term in assessment.contributions if term.kind == "words"][:STRONGEST_WORDS]
+
+
+def _words_lines(assessment: Assessment, width: int) -> Iterator[str]:
+    if terms := _strongest_words(assessment):
         yield ""
         yield "Strongest words (folded):"
         yield from _wrapped(" · ".join(f"{visible(t.name)} {signed(t.value)}" for t in terms), width)

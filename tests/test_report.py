@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,13 @@ def quoted(fragment: str) -> str:
 
 
 # --- fragment
+
+
+def test_the_words_that_weigh_most_are_shown_where_no_sign_is_found() -> None:
+    a = assessment("vente <b>", language="es")
+    a = replace(a, contributions=(*a.contributions, Contribution("words", "vente <b>", 2.0)))
+    assert '<p class="words">Palabras que más pesan: <bdi>vente &lt;b&gt;</bdi> +2.00</p>' in to_html(a)
+    assert '<p class="words">' not in to_html(assessment("vente", language="es"))
 
 
 def test_evidence_is_marked_and_numbered() -> None:
