@@ -87,8 +87,13 @@ DATA_CARD = """# Data card
 
 **What is here.** Only invented texts: `training/data/pairs` holds triples of a lure, its honest twin and the same
 lure retold, and everyday texts without a lure ({invented:,} texts once filled). They were written by language models
-from the taxonomy of indicators, by writers who did not see the quoted lures; every figure, name and place in them is
-made up. They teach; no result is ever quoted on them.
+from the taxonomy of indicators, by writers who did not see the quoted lures. Every person, sum and event in them is
+made up; places, brands and public bodies are real, what they are made to do or say is not. They teach; no result is
+ever quoted on them.
+
+Files named `_near` hold near misses: the honest twins and retellings of 1,858 lures that their writers bent until the
+model missed them. The lures themselves are left out: written against the model they lie so near to notices,
+testimonials and honest ads that they taught it to miss the quoted ones (recall at 1 % of ads 0.90 -> 0.87).
 
 **What is not here.** The real texts (corpus hash `{hash}`) stay outside the project; weights were learnt from them.
 They are read only from a folder that the one who trains names. Quoted lures come from news, court and NGO pages, as
