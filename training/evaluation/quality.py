@@ -41,14 +41,14 @@ def quality(table: pd.DataFrame, logits: Floats) -> dict[str, Any]:
         raise ValueError("generated texts are never scored for a result; pass real texts only")
     scored = table.assign(logit=logits)
     common = float(scored[scored.kind.isin(AD_KINDS)].logit.quantile(0.99))
-    stated = _calibrations(_judged(scored))
+    calibrations = _calibrations(_judged(scored))
     return {
         "languages": {
-            language: _language_row(scored[scored.language == language], common, stated) for language in LANGUAGES
+            language: _language_row(scored[scored.language == language], common, calibrations) for language in LANGUAGES
         },
-        "all": _language_row(scored, common, stated),
+        "all": _language_row(scored, common, calibrations),
         "forms": {
-            form: _form_row(rows, scored, stated)
+            form: _form_row(rows, scored, calibrations)
             for form, rows in scored.groupby("form")
             if (rows.kind == "lure").any()
         },
@@ -65,7 +65,7 @@ def _judged(scored: pd.DataFrame) -> pd.DataFrame:
     return scored[~scored.kind.str.startswith(("emscad", "suspicious"))]
 
 
-def _language_row(scored: pd.DataFrame, common: float, stated: Calibrations) -> dict[str, Any]:
+def _language_row(scored: pd.DataFrame, common: float, calibrations: Calibrations) -> dict[str, Any]:
     """Return the measures of one language; `common` is the logit that 1 % of the ads of all languages pass."""
     lures, ads, look_alikes = _parts(scored)
     row: dict[str, Any] = {"lures": len(lures), "ads": len(ads), "look_alikes": len(look_alikes)}
@@ -77,7 +77,7 @@ def _language_row(scored: pd.DataFrame, common: float, stated: Calibrations) -> 
     real = _judged(scored)
     row["average_precision"] = float(average_precision_score(real.label, real.logit))
     row["base_rate"] = float(real.label.mean())
-    row["ece"] = _ece(real, stated)
+    row["ece"] = _ece(real, calibrations)
     return row
 
 
@@ -112,12 +112,12 @@ def _recall(lures: pd.DataFrame, threshold: float) -> dict[str, float]:
     return {"value": float(found.mean()), "low": float(low), "high": float(high)}
 
 
-def _form_row(rows: pd.DataFrame, scored: pd.DataFrame, stated: Calibrations) -> dict[str, Any]:
+def _form_row(rows: pd.DataFrame, scored: pd.DataFrame, calibrations: Calibrations) -> dict[str, Any]:
     lures, ads = rows[rows.kind == "lure"], scored[scored.kind.isin(AD_KINDS)]
     real = _judged(rows)
     row: dict[str, Any] = {"lures": len(lures), "recall_at_1%_of_ads": _recall(lures, ads.logit.quantile(0.99))}
     if real.label.nunique() == 2:
-        row["ece"] = _ece(real, stated)
+        row["ece"] = _ece(real, calibrations)
     return row
 
 
