@@ -61,6 +61,11 @@ def scorer(screener: Screener) -> BatchScorer:
     return BatchScorer(screener, compiled=True)
 
 
+@pytest.fixture(scope="module")
+def invented() -> list[str]:
+    return generated(1).text.tolist()
+
+
 def assert_equal(one: Scores, other: Scores) -> None:
     for name in ("logit", "probability", "level", "language", "notes", "codes"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
@@ -87,9 +92,8 @@ def test_the_compiled_path_is_taken_where_numba_is_there(screener: Screener, sco
     assert BatchScorer(screener, compiled=False).path == "reference"
 
 
-def test_invented_texts(screener: Screener, scorer: BatchScorer) -> None:
-    texts = generated(1).text.tolist()
-    assert_same(screener, scorer, random.Random(0).sample(texts, min(1500, len(texts))))
+def test_invented_texts(screener: Screener, scorer: BatchScorer, invented: list[str]) -> None:
+    assert_same(screener, scorer, random.Random(0).sample(invented, min(1500, len(invented))))
 
 
 def test_hits_and_misses_of_the_phrases(screener: Screener, scorer: BatchScorer) -> None:
@@ -99,8 +103,8 @@ def test_hits_and_misses_of_the_phrases(screener: Screener, scorer: BatchScorer)
 
 
 @pytest.mark.parametrize("attack", evasion.ATTACKS)
-def test_evasions(screener: Screener, scorer: BatchScorer, attack: str) -> None:
-    assert_same(screener, scorer, [evasion.attacked(text, attack) for text in generated(1).text[:60]])
+def test_evasions(screener: Screener, scorer: BatchScorer, attack: str, invented: list[str]) -> None:
+    assert_same(screener, scorer, [evasion.attacked(text, attack) for text in invented[:60]])
 
 
 def test_names_of_groups(screener: Screener, scorer: BatchScorer) -> None:
@@ -141,10 +145,10 @@ def test_what_stands_after_the_longest_text_is_left_out(screener: Screener, scor
 
 
 def test_a_batch_is_its_texts_one_by_one_and_threads_change_nothing(
-    screener: Screener, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch
+    screener: Screener, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch, invented: list[str]
 ) -> None:
     monkeypatch.setattr(screening.fast, "PART", 2000)
-    texts = generated(1).text[:300].tolist()
+    texts = invented[:300]
     together, threaded = scorer.score(texts), scorer.score(texts, threads=2)
     assert_equal(together, threaded)
     assert_equal(together, scorer._joined([scorer.score([text]) for text in texts]))
@@ -198,26 +202,26 @@ def test_where_strings_cannot_be_read_in_place_they_are_encoded(
     assert len(scorer.score([])) == 0
 
 
-def test_small_caches_change_nothing(screener: Screener, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_caches_change_nothing(screener: Screener, monkeypatch: pytest.MonkeyPatch, invented: list[str]) -> None:
     monkeypatch.setattr(screening.fast, "TEXT_ROOM", 1 << 10)
     tiny = BatchScorer(screener, True, cached_words=2)
-    assert_same(screener, tiny, [*generated(1).text[:200], " ".join(generated(1).text[:200])])
+    assert_same(screener, tiny, [*invented[:200], " ".join(invented[:200])])
 
 
-def test_the_reference_path_gives_the_same_scores(screener: Screener, scorer: BatchScorer) -> None:
-    texts = [*generated(1).text[:50], "", "\ud800 x"]
+def test_the_reference_path_gives_the_same_scores(screener: Screener, scorer: BatchScorer, invented: list[str]) -> None:
+    texts = [*invented[:50], "", "\ud800 x"]
     plain, fast = BatchScorer(screener, compiled=False).score(texts), scorer.score(texts)
     assert np.allclose(plain.logit, fast.logit, rtol=0, atol=1e-9)
     for name in ("level", "language", "notes", "codes"):
         assert np.array_equal(getattr(plain, name), getattr(fast, name))
 
 
-def test_prevalence_and_thresholds_are_the_screeners(screener: Screener) -> None:
+def test_prevalence_and_thresholds_are_the_screeners(screener: Screener, invented: list[str]) -> None:
     for other in (screener.with_prevalence(0.2), screener.at_capacity(500)):
-        assert_same(other, BatchScorer(other, compiled=True), generated(1).text[:100].tolist())
+        assert_same(other, BatchScorer(other, compiled=True), invented[:100])
 
 
-def test_another_catalogue_and_model_are_read_not_assumed(screener: Screener) -> None:
+def test_another_catalogue_and_model_are_read_not_assumed(screener: Screener, invented: list[str]) -> None:
     catalogue = screener.catalogue
     first = catalogue.indicators[0]
     changed = dataclasses.replace(
@@ -229,7 +233,7 @@ def test_another_catalogue_and_model_are_read_not_assumed(screener: Screener) ->
         word_weights=-screener._model.word_weights,
     )
     other = Screener(model, changed)
-    assert_same(other, BatchScorer(other, compiled=True), generated(1).text[:200].tolist())
+    assert_same(other, BatchScorer(other, compiled=True), invented[:200])
 
 
 @pytest.mark.parametrize("width", [np.int32, np.int64])
@@ -265,9 +269,9 @@ def test_offsets_that_do_not_fit_are_refused(scorer: BatchScorer, offsets: list[
         scorer.score_buffers(np.frombuffer(b"abcd", np.uint8), np.array(offsets, np.int64))
 
 
-def test_arrow_arrays_and_their_slices(screener: Screener, scorer: BatchScorer) -> None:
+def test_arrow_arrays_and_their_slices(screener: Screener, scorer: BatchScorer, invented: list[str]) -> None:
     pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    texts = [*generated(1).text[:20], None, ""]
+    texts = [*invented[:20], None, ""]
     plain = [text or "" for text in texts]
     for kind in (pa.string(), pa.large_string()):
         array = pa.array(texts, kind)

@@ -16,8 +16,10 @@ import random
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from nltk.stem.snowball import SnowballStemmer
+from numpy.typing import NDArray
 
 from screening.fold import fold_text
 
@@ -66,6 +68,11 @@ def corpus_hash(corpus: pd.DataFrame) -> str:
     for row in corpus.itertuples():
         digest.update(f"{row.id}\t{row.label}\t{row.text}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:16]
+
+
+def judged(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows results are quoted on; EMSCAD and what is only suspicious have measures of their own."""
+    return np.asarray(~table.kind.str.startswith(("emscad", "suspicious")), bool)
 
 
 def template_group(text: str, language: str = "es") -> str:

@@ -16,7 +16,7 @@ from screening.model import Model, save_model
 from training.build import Prepared, fit_rows, out_of_fold, prepare
 from training.calibrate import PREVALENCE, calibrate, curve, operating_points
 from training.card import write_card
-from training.corpus import corpus_hash, data_folder, read_corpus, with_windows
+from training.corpus import corpus_hash, data_folder, judged, read_corpus, with_windows
 from training.evaluation.quality import AD_KINDS, as_text, quality
 from training.generate import generated
 from training.split import grouped_folds
@@ -86,11 +86,9 @@ def training_table(data: str | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
 def finish(held: HeldOut, catalogue: Catalogue) -> Model:
     """Return the calibrated model fitted on every row that may teach."""
     prepared, real, logits = held.prepared, held.real, held.logits
-    judged = (real if real.any() else np.ones(len(real), bool)) & ~prepared.table.kind.str.startswith(
-        ("emscad", "suspicious")
-    ).to_numpy()
+    rows = (real if real.any() else np.ones(len(real), bool)) & judged(prepared.table)
     lures = prepared.table.label.to_numpy() == 1
-    calibration = calibrate(logits[judged], lures[judged])
+    calibration = calibrate(logits[rows], lures[rows])
     calibrated = calibration(logits)
     ads = prepared.table.kind.isin(AD_KINDS if real.any() else ("generated-honest",)).to_numpy()
     fitted = fit_rows(prepared, usable(prepared.table, RECIPE), catalogue, RECIPE)
@@ -98,7 +96,7 @@ def finish(held: HeldOut, catalogue: Catalogue) -> Model:
         "codes": list(prepared.design.vocabulary.codes[:-1]),
         "prevalence": PREVALENCE,
         "thresholds": operating_points(calibrated, ads),
-        "curve": curve(calibrated[judged], lures[judged]),
+        "curve": curve(calibrated[rows], lures[rows]),
         "trained_on": _trained_on(prepared.table, real),
         "encoder": ENCODERS if prepared.design.vectors else "none",
     }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import screening
 from screening.semantic import SHARE, centred, save_second_look, within_frame
 from training.calibrate import PREVALENCE, calibrate, curve, expected_calibration_error
-from training.corpus import corpus_hash, data_folder
+from training.corpus import corpus_hash, data_folder, judged
 from training.evaluation.quality import AD_KINDS, LANGUAGES
 from training.export import HeldOut, held_out, options_of
 from training.generate import generated
@@ -82,7 +82,7 @@ def combined(held: HeldOut) -> Twice:
     table, logits = held.prepared.table, held.logits
     if held.prepared.vectors is None:
         raise ValueError("the second look needs texts prepared with the encoder's vectors")
-    honest, ads = judged(table, held.real) & (table.label == 0).to_numpy(), table.kind.isin(AD_KINDS).to_numpy()
+    honest, ads = held.real & judged(table) & (table.label == 0).to_numpy(), table.kind.isin(AD_KINDS).to_numpy()
     review, high = np.quantile(logits[ads], [0.99, 0.999])
     standing = (logits - review) / (high - review)
     meaning = held_out_meaning(held)
@@ -100,15 +100,10 @@ def looked_at_twice(held: HeldOut) -> Floats:
     return np.where(twice.standing >= dict(twice.band)[SHARE], twice.second, twice.standing)
 
 
-def judged(table: pd.DataFrame, real: Flags) -> Flags:
-    """Return the rows results are quoted on."""
-    return real & ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
-
-
 def train(held: HeldOut) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return the manifest and the layer's weights."""
     table, twice = held.prepared.table, combined(held)
-    rows = judged(table, held.real)
+    rows = held.real & judged(table)
     layer = fitted_layer(table, usable(table, TEACHING), held.prepared.vectors)
     manifest = {
         "layer": {"weight": twice.weight, "intercept": float(layer.intercept_[0]), "offset": twice.offset},

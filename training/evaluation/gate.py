@@ -13,7 +13,7 @@ import numpy as np
 
 from screening.catalogue import load_catalogue
 from training.build import out_of_fold
-from training.corpus import corpus_hash, data_folder
+from training.corpus import corpus_hash, data_folder, judged
 from training.evaluation import mistakes
 from training.evaluation.quality import as_text, quality, shortcut_rows
 from training.evaluation.suites import as_text as suite_as_text
@@ -84,7 +84,7 @@ def measure(args: argparse.Namespace, held: HeldOut) -> dict[str, Any]:
         results["random"] = quality(table, logits[real])
     if args.mistakes:
         print(f"{args.mistakes.name}: {mistakes.write(args.mistakes, table, held.logits[real])} worst mistakes")
-    plain = ~table.kind.str.startswith(("emscad", "suspicious")).to_numpy()
+    plain = judged(table)
     results["shortcuts"] = shortcut_rows(table[plain], held.folds[real][plain], held.prepared.table[~real])
     return results
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from training.calibrate import PREVALENCE, Calibration, calibrate, expected_calibration_error
+from training.corpus import judged
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def quality(table: pd.DataFrame, logits: Floats) -> dict[str, Any]:
         raise ValueError("generated texts are never scored for a result; pass real texts only")
     scored = table.assign(logit=logits)
     common = float(scored[scored.kind.isin(AD_KINDS)].logit.quantile(0.99))
-    calibrations = _calibrations(_judged(scored))
+    calibrations = _calibrations(scored[judged(scored)])
     return {
         "languages": {
             language: _language_row(scored[scored.language == language], common, calibrations) for language in LANGUAGES
@@ -61,10 +62,6 @@ def _parts(scored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
     return scored[scored.kind == "lure"], scored[scored.kind.isin(AD_KINDS)], scored[scored.kind == "look-alike"]
 
 
-def _judged(scored: pd.DataFrame) -> pd.DataFrame:
-    return scored[~scored.kind.str.startswith(("emscad", "suspicious"))]
-
-
 def _language_row(scored: pd.DataFrame, common: float, calibrations: Calibrations) -> dict[str, Any]:
     """Return the measures of one language; `common` is the logit that 1 % of the ads of all languages pass."""
     lures, ads, look_alikes = _parts(scored)
@@ -74,7 +71,7 @@ def _language_row(scored: pd.DataFrame, common: float, calibrations: Calibration
         row[f"recall_at_{name}_of_ads"] = _recall(lures, threshold)
     row["ads_passing_the_common_1%"] = float((ads.logit > common).mean())
     row["recall_at_10%_of_look_alikes"] = _recall(lures, look_alikes.logit.quantile(1 - LOOK_ALIKES_ALLOWED))
-    real = _judged(scored)
+    real = scored[judged(scored)]
     row["average_precision"] = float(average_precision_score(real.label, real.logit))
     row["base_rate"] = float(real.label.mean())
     row["ece"] = _ece(real, calibrations)
@@ -114,7 +111,7 @@ def _recall(lures: pd.DataFrame, threshold: float) -> dict[str, float]:
 
 def _form_row(rows: pd.DataFrame, scored: pd.DataFrame, calibrations: Calibrations) -> dict[str, Any]:
     lures, ads = rows[rows.kind == "lure"], scored[scored.kind.isin(AD_KINDS)]
-    real = _judged(rows)
+    real = rows[judged(rows)]
     row: dict[str, Any] = {"lures": len(lures), "recall_at_1%_of_ads": _recall(lures, ads.logit.quantile(0.99))}
     if real.label.nunique() == 2:
         row["ece"] = _ece(real, calibrations)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from training.corpus import judged
 from training.evaluation.quality import shortcut_rows
 from training.generate import generated
 from training.split import grouped_folds
@@ -15,7 +16,7 @@ WANTED = 0.4  # 1 - area under the curve: chance is 0.5, and no one thing should
 
 def shortcuts(table: pd.DataFrame) -> dict[str, Any]:
     """Return, per shortcut, the area under its ROC curve on real texts out of fold, and on the generated ones."""
-    plain = table[~table.kind.str.startswith(("emscad", "suspicious"))].reset_index(drop=True)
+    plain = table[judged(table)].reset_index(drop=True)
     return {"shortcuts": shortcut_rows(plain, grouped_folds(plain), generated())}
 
 
